@@ -1,0 +1,88 @@
+import type { ClusterTime, Position } from './types.js'
+
+/** What the three parts tell: one documented object per event. Errors in here carry no secrets and no documents. */
+
+/** Calls the listeners; one that throws surfaces as an uncaught exception and can't disturb the flow. */
+export function emitSafely<Name, Payload>(
+  emit: (name: Name, payload: Payload) => unknown,
+  name: Name,
+  payload: Payload,
+): void {
+  try {
+    emit(name, payload)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
+/** States of a pipeline. `degraded` still runs, but something needs attention: see the reasons. */
+export type PipelineState = 'idle' | 'starting' | 'running' | 'degraded' | 'stopping' | 'stopped' | 'failed'
+
+/** Where an event failed. */
+export type FailureStage = 'transform' | 'publish'
+
+// A type, not an interface: typed-emitter asks for an index signature.
+/** Events of a pipeline. Those of single events (`published`, `filtered`) cost nothing while nobody listens. */
+export type PipelineEvents = {
+  /** The state changed. `reasons` says why it is degraded. */
+  state: (change: { from: PipelineState; to: PipelineState; reasons: readonly string[] }) => void
+  /** All messages of an event are confirmed. */
+  published: (published: { id: string; event: unknown; messages: number; attempts: number }) => void
+  /** A transform filtered the event: nothing is published for it. */
+  filtered: (filtered: { id: string; event: unknown }) => void
+  /** A message is going to be sent, or a transform to be called, once more. */
+  retry: (retry: { id: string; stage: FailureStage; error: unknown; attempt: number; delayMs: number }) => void
+  /** An event failed for good; `action` is what the policy does with it. */
+  failedEvent: (failed: {
+    id: string
+    stage: FailureStage
+    error: unknown
+    event: unknown
+    attempts: number
+    action: 'stop' | 'skip'
+  }) => void
+  /** A position was saved. */
+  checkpoint: (saved: { position: Position; savedAt: Date }) => void
+  /** A position could not be saved; it is tried again, and intake pauses when too much is unsaved. */
+  checkpointFailed: (failed: { error: unknown; attempt: number; delayMs: number }) => void
+  /** The pipeline ended; `error` is why, if it failed. */
+  stopped: (stopped: { drained: boolean; unconfirmed: number; error?: unknown }) => void
+}
+
+/** Events of a `ChangeStreamSource`. */
+export type SourceEvents = {
+  /** The stream stands. `kind` tells what it was opened with. */
+  opened: (opened: { kind: Position['kind']; clusterTime: ClusterTime; reopened: boolean }) => void
+  /** The stream broke and is opened again from the last position after a delay. */
+  retry: (retry: { error: unknown; attempt: number; delayMs: number }) => void
+  /** The server kept silent for `silentMs`; `answered` tells whether it answers on another connection (slow, not dead). */
+  watchdog: (watchdog: { silentMs: number; answered: boolean }) => void
+  /** The server did not find the position: everything of its cluster time is read again, duplicates follow. */
+  positionFallback: (fallback: { clusterTime: ClusterTime; error: unknown }) => void
+  /** The position was saved by another watch (scope, filter, pipeline): what was excluded then isn't fetched. */
+  watchChanged: (changed: { was: string; is: string }) => void
+  /** The watched collection or database was dropped or renamed; reading goes on with the same watch. */
+  invalidated: (invalidated: { clusterTime: ClusterTime }) => void
+  /** The oplog no longer holds the changes from `from` on; with `onHistoryLost: 'now'` reading goes on at `to`. */
+  historyLost: (lost: { from: ClusterTime; to?: ClusterTime; error: unknown }) => void
+}
+
+/** Events of a `RabbitPublisher`. */
+export type PublisherEvents = {
+  /** Connected, topology stands, unconfirmed messages were sent again. `host` is `host:port/vhost`. */
+  connected: (connected: { host: string; resent: number }) => void
+  /** The connection or the channel is gone; unconfirmed messages wait. */
+  disconnected: (disconnected: { host: string; error: unknown; unconfirmed: number }) => void
+  /** Connecting failed and is tried again after a delay. */
+  retry: (retry: { host: string; error: unknown; attempt: number; delayMs: number }) => void
+  /** The broker stopped reading from this connection, most often for lack of memory or disk. */
+  blocked: (blocked: { reason: string }) => void
+  /** The broker reads again. */
+  unblocked: (unblocked: { blockedMs: number }) => void
+  /** A message was returned: no queue is bound for its routing key. */
+  returned: (returned: { messageId: string; exchange: string; routingKey: string; replyText: string }) => void
+  /** No confirm came for too long; the channel is replaced and the unconfirmed messages are sent again. */
+  confirmTimeout: (timeout: { unconfirmed: number; silentMs: number }) => void
+}

@@ -1,0 +1,75 @@
+import { type CdcErrorCode, OptionsError } from './errors.js'
+
+/** The few validators, and with them the wording of every option error: option in backticks, expected, got. */
+
+function fail(name: string, expected: string, got: unknown, code: CdcErrorCode = 'CDC_OPTION_INVALID'): never {
+  throw new OptionsError(code, `Expected \`${name}\` to be ${expected}, got ${describe(got)}`)
+}
+
+/** A value in words that can't hold a secret: short primitives as they are, of everything else only the type. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number')
+    return String(value)
+  if (typeof value === 'string') return value.length === 0 ? 'an empty string' : 'a string'
+  if (typeof value === 'object') return Array.isArray(value) ? `an array of ${value.length}` : 'an object'
+  return `a ${typeof value}`
+}
+
+/** Refuses an option that is not in `known`, so that a misspelt one is never silently ignored. */
+export function assertKnown(owner: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) fail(`options of ${owner}`, 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue
+    const text = `Unknown option \`${name.slice(0, 60)}\` of ${owner}; expected one of ${known.join(', ')}`
+    throw new OptionsError('CDC_OPTION_UNKNOWN', text)
+  }
+}
+
+/** A finite number from `min` to `max`. */
+export function assertNumber(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !(value >= min && value <= max)) fail(name, `a number from ${min} to ${max}`, value)
+  return value
+}
+
+/** A whole number from `min` to `max`. */
+export function assertInteger(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    fail(name, `a whole number from ${min} to ${max}`, value)
+  }
+  return value
+}
+
+/** A string that is not empty and has at most `maxBytes` bytes in UTF-8. */
+export function assertText(name: string, value: string, maxBytes: number = Number.MAX_SAFE_INTEGER): string {
+  if (typeof value !== 'string' || value.length === 0) fail(name, 'a string that is not empty', value)
+  if (Buffer.byteLength(value) > maxBytes)
+    fail(name, `at most ${maxBytes} bytes long in UTF-8`, Buffer.byteLength(value))
+  return value
+}
+
+/** One of a list of words. */
+export function assertOneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) fail(name, `one of ${allowed.map(word => `"${word}"`).join(', ')}`, value)
+  return value
+}
+
+/** True or false. */
+export function assertBoolean(name: string, value: boolean): boolean {
+  if (typeof value !== 'boolean') fail(name, 'true or false', value)
+  return value
+}
+
+/** A function. */
+export function assertFunction<T>(name: string, value: T): T {
+  if (typeof value !== 'function') fail(name, 'a function', value)
+  return value
+}
+
+/** An object with these methods: how a seam is recognised without `instanceof`. */
+export function assertMethods<T>(name: string, value: T, methods: readonly string[]): T {
+  const target = value as Record<string, unknown> | null | undefined
+  for (const method of methods) {
+    if (typeof target?.[method] !== 'function') fail(name, `an object with a method \`${method}\``, value)
+  }
+  return value
+}

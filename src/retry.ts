@@ -1,0 +1,105 @@
+import pRetry from 'p-retry'
+
+/** How long to wait between attempts. */
+export interface BackOffOptions {
+  /** Upper bound of the first delay, in milliseconds. Minimum: 1. @default 100 */
+  readonly minDelayMs?: number
+  /** Upper bound of every delay, in milliseconds. Minimum: `minDelayMs`. @default 30000 */
+  readonly maxDelayMs?: number
+}
+
+/** What {@link retry} needs to know beside the back-off. */
+export interface RetryOptions extends BackOffOptions {
+  /** Attempts altogether. @default Infinity */
+  readonly attempts?: number
+  /** Ends the waiting; the promise rejects with its reason. */
+  readonly signal?: AbortSignal
+  /** Whether this error may be tried again. */
+  readonly shouldRetry: (error: unknown, attempt: number) => boolean
+  /** Told before each delay. */
+  readonly onRetry?: (retry: { error: unknown; attempt: number; delayMs: number }) => void
+  /** From 0 to 1, for tests. @default Math.random */
+  readonly random?: () => number
+}
+
+/**
+ * Delay before attempt number `attempt + 1`: full jitter, an upper bound that doubles from `minDelayMs` to `maxDelayMs`,
+ * never under half of `minDelayMs` so that a failing call can't spin.
+ */
+export function backOffMs(
+  attempt: number,
+  random: () => number,
+  { minDelayMs = 100, maxDelayMs = 30_000 }: BackOffOptions = {},
+): number {
+  const bound = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 30))
+  return Math.max(minDelayMs / 2, Math.round(random() * bound))
+}
+
+/** Carries any error through p-retry, which would not retry a `TypeError`. */
+class Attempt extends Error {
+  constructor(readonly error: unknown) {
+    super('attempt failed')
+  }
+}
+
+/** Runs `call` until it resolves, may not be retried, or the signal ends it; rejects with the error of the last call. */
+export async function retry<T>(call: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+  const { attempts = Number.POSITIVE_INFINITY, signal, shouldRetry, onRetry, random = Math.random } = options
+  try {
+    return await pRetry(
+      async attempt => {
+        try {
+          return await call(attempt)
+        } catch (error) {
+          throw new Attempt(error)
+        }
+      },
+      {
+        retries: attempts - 1,
+        minTimeout: 0,
+        maxTimeout: 0,
+        ...(signal && { signal }),
+        shouldRetry: ({ error, attemptNumber }) => shouldRetry((error as Attempt).error, attemptNumber),
+        onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+          const cause = (error as Attempt).error
+          if (retriesLeft <= 0 || !shouldRetry(cause, attemptNumber)) return
+          const delayMs = backOffMs(attemptNumber, random, options)
+          onRetry?.({ error: cause, attempt: attemptNumber, delayMs })
+          await sleep(delayMs, signal)
+        },
+      },
+    )
+  } catch (error) {
+    throw error instanceof Attempt ? error.error : error
+  }
+}
+
+/** Resolves after `ms` milliseconds; rejects with the reason of the signal when it is aborted before. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = (): void => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** The result of `promise`, or the result of `otherwise()` when it has not settled within `ms` milliseconds. */
+export function withDeadline<T, F>(promise: Promise<T>, ms: number, otherwise: () => F): Promise<T | F> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      try {
+        resolve(otherwise())
+      } catch (error) {
+        reject(error)
+      }
+    }, ms)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
