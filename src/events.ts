@@ -65,6 +65,8 @@ export type SourceEvents = {
   watchChanged: (changed: { was: string; is: string }) => void
   /** The watched collection or database was dropped or renamed; reading goes on with the same watch. */
   invalidated: (invalidated: { clusterTime: ClusterTime }) => void
+  /** Something in the set-up costs safety or time, such as a client that needs 30 s to notice a dead server. */
+  warning: (warning: { message: string }) => void
   /** The oplog no longer holds the changes from `from` on; with `onHistoryLost: 'now'` reading goes on at `to`. */
   historyLost: (lost: { from: ClusterTime; to?: ClusterTime; error: unknown }) => void
 }

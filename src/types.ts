@@ -99,6 +99,11 @@ export interface Source<E> {
    * later loses nothing. Waits through outages; rejects with the signal's reason when aborted.
    */
   startPosition?(options: { readonly signal: AbortSignal }): Promise<Position>
+  /**
+   * Asks for events that keep every BSON type (a double stays told from an int), which canonical EJSON needs. Called
+   * before `open`; throws an `OptionsError` when the source was told otherwise. Absent: the source can't.
+   */
+  useExactTypes?(): void
   /** Releases what the source itself made; never a client that was passed in. Bounded in time, never rejects. */
   close?(): Promise<void>
   /** How it is doing. */

@@ -1,0 +1,219 @@
+import { EventEmitter } from 'node:events'
+import type { ChangeStreamDocument, Document, MongoClient } from 'mongodb'
+import type TypedEmitter from 'typed-emitter'
+import { messageOf, OptionsError } from '../errors.js'
+import { emitSafely, type SourceEvents } from '../events.js'
+import { retry, withDeadline } from '../retry.js'
+import type { HealthListener, PartHealth, Position, Source, SourceOpenOptions, SourceRecord } from '../types.js'
+import { classifySourceError } from './classify-error.js'
+import { openCommandReader } from './command-reader.js'
+import { type Deployment, describeDeployment } from './deployment.js'
+import { openDriverReader } from './driver-reader.js'
+import { closeOwnClient, openOwnClient } from './own-client.js'
+import { assertUsable } from './position.js'
+import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveOptions } from './source-options.js'
+import { nowOf, originOf, startOf } from './start-position.js'
+import { type OpenReader, reasonOf, supervise, type Tell } from './supervise.js'
+import { compileWatch, startOptions, type Watch } from './watch.js'
+
+const Emitter: new () => TypedEmitter<SourceEvents> = EventEmitter as unknown as new () => TypedEmitter<SourceEvents>
+
+const PROBE_MS = 5_000
+const SLOW_CLIENT_MS = 10_000
+
+/**
+ * The changes of one or several collections, databases or a whole deployment, as a {@link Source}: pulled in batches,
+ * each record with its position, opened again after every fault that passes.
+ *
+ * Reads nothing before it is opened, and at most one batch ahead. Belongs to one pipeline. Tells what it does by events
+ * ({@link SourceEvents}).
+ *
+ * @throws OptionsError for options that are unknown, out of range or contradict each other
+ * @see https://www.mongodb.com/docs/manual/changeStreams/
+ */
+export class ChangeStreamSource<TSchema extends Document = Document>
+  extends Emitter
+  implements Source<ChangeStreamDocument<TSchema>>
+{
+  readonly #options: ResolvedOptions
+  readonly #given: MongoClient | undefined
+  readonly #uri: string | undefined
+  #own: Promise<MongoClient> | undefined
+  #exactTypes = false
+  #health: PartHealth = { ok: false, reason: 'connecting', since: Date.now() }
+  readonly #healthListeners = new Set<HealthListener>()
+
+  constructor(options: ChangeStreamSourceOptions) {
+    super()
+    this.#options = resolveOptions(options)
+    this.#given = options.client
+    this.#uri = options.uri
+    this.#exactTypes = this.#options.promoteValues === false
+  }
+
+  useExactTypes(): void {
+    if (this.#options.promoteValues === true) {
+      throw new OptionsError('CDC_OPTION_INVALID', 'Expected `promoteValues` to be false for canonical EJSON, got true')
+    }
+    this.#exactTypes = true
+  }
+
+  /**
+   * Where a first run starts: `startAfter`, `startAtOperationTime`, or now, by the server's clock.
+   * @throws SourceError when the start can't be used: `CDC_POSITION_IN_FUTURE`, `CDC_NOT_REPLICA_SET`, access errors
+   */
+  async startPosition({ signal }: { readonly signal: AbortSignal }): Promise<Position> {
+    const watch = compileWatch(this.#options, [])
+    const find = async (): Promise<Position> => {
+      const deployment = await this.#deployment()
+      const position = startOf(this.#options, deployment, watch)
+      assertUsable(position, { origin: originOf(deployment, watch), now: deployment.now })
+      return position
+    }
+    return await retry(() => find().catch(rejectClassified), {
+      ...this.#options.retry,
+      signal,
+      shouldRetry: error => classifySourceError(error).action === 'retry',
+      onRetry: failed => {
+        this.#setHealth(false, 'connecting', messageOf(failed.error))
+        this.#emit('retry', failed)
+      },
+    })
+  }
+
+  async *open(options: SourceOpenOptions): AsyncGenerator<readonly SourceRecord<ChangeStreamDocument<TSchema>>[]> {
+    const { signal, exclude = [] } = options
+    const after = options.after ?? (await this.startPosition({ signal }))
+    const watch = compileWatch(this.#options, exclude)
+    this.#warnOfSlowClient()
+    yield* supervise<ChangeStreamDocument<TSchema>>(after, signal, {
+      ...this.#options,
+      minDelayMs: this.#options.retry.minDelayMs ?? 100,
+      maxDelayMs: this.#options.retry.maxDelayMs ?? 30_000,
+      open: position => this.#openReader(position, watch),
+      now: async () => nowOf(await this.#deployment(), watch),
+      random: Math.random,
+      tell: this.#tell(),
+    })
+  }
+
+  /** The events alone, for whoever just wants `for await (const event of source.events())`. Nothing is saved. */
+  async *events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<ChangeStreamDocument<TSchema>> {
+    const left = new AbortController()
+    const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal])
+    try {
+      for await (const records of this.open({ signal: either })) {
+        for (const { event } of records) if (event !== undefined) yield event
+      }
+    } finally {
+      left.abort()
+      await this.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    const own = this.#own
+    this.#own = undefined
+    if (own !== undefined) await closeOwnClient(own)
+  }
+
+  health(): PartHealth {
+    return this.#health
+  }
+
+  onHealth(listener: HealthListener): () => void {
+    this.#healthListeners.add(listener)
+    return () => this.#healthListeners.delete(listener)
+  }
+
+  async #client(): Promise<MongoClient> {
+    if (this.#given !== undefined) return this.#given
+    this.#own ??= openOwnClient(this.#uri ?? '')
+    return await this.#own
+  }
+
+  async #deployment(): Promise<Deployment> {
+    return await describeDeployment(await this.#client())
+  }
+
+  async #openReader(position: Position, watch: Watch): Promise<OpenReader> {
+    const client = await this.#client()
+    const deployment = await describeDeployment(client)
+    const origin = originOf(deployment, watch)
+    assertUsable(position, { origin, now: deployment.now })
+    const was = position.origin?.watch
+    if (was !== undefined && was !== watch.digest) this.#emit('watchChanged', { was, is: watch.digest })
+    const { BSON, Timestamp } = await import('mongodb')
+    const setup = {
+      client,
+      watch,
+      start: startOptions(position, (t, i) => new Timestamp({ t, i })),
+      batchSize: this.#options.batchSize,
+      promoteValues: !this.#exactTypes,
+      deserialize: BSON.deserialize,
+    }
+    const reader = this.#readsWithDriver(client, deployment)
+      ? openDriverReader({
+          ...setup,
+          maxAwaitTimeMS: this.#options.maxAwaitTimeMS,
+          calculateObjectSize: BSON.calculateObjectSize,
+        })
+      : await openCommandReader(setup)
+    return { reader, origin, probe: () => this.#isAlive(client, deployment) }
+  }
+
+  #readsWithDriver(client: MongoClient, deployment: Deployment): boolean {
+    const { reader } = this.#options
+    if (reader !== 'auto') return reader === 'driver'
+    const encrypted = client.options.autoEncryption !== undefined
+    return deployment.sharded || encrypted || client.readPreference.mode !== 'primary'
+  }
+
+  /** Asks on another connection. Another server that answers is no sign of life: the cursor isn't there. */
+  async #isAlive(client: MongoClient, { server }: Deployment): Promise<boolean> {
+    const hello = client.db('admin').command({ hello: 1 })
+    const answer = await withDeadline(hello, PROBE_MS, () => undefined)
+    return answer !== undefined && (server === undefined || answer.me === undefined || answer.me === server)
+  }
+
+  #warnOfSlowClient(): void {
+    const options = this.#given?.options
+    if (options === undefined || options.serverSelectionTimeoutMS <= SLOW_CLIENT_MS) return
+    const ms = options.serverSelectionTimeoutMS
+    const message = `The client waits up to ${ms} ms (\`serverSelectionTimeoutMS\`) when a server is lost; 3000 to 5000 is better here`
+    this.#emit('warning', { message })
+  }
+
+  #tell(): Tell {
+    return {
+      opened: (after, reopened) => this.#emit('opened', { kind: after.kind, clusterTime: after.clusterTime, reopened }),
+      healthy: () => this.#setHealth(true),
+      broken: verdict => {
+        const { reason, error } = reasonOf(verdict)
+        this.#setHealth(false, reason, error)
+      },
+      retry: failed => this.#emit('retry', failed),
+      watchdog: silence => this.#emit('watchdog', silence),
+      positionFallback: ({ clusterTime }, error) => this.#emit('positionFallback', { clusterTime, error }),
+      invalidated: ({ clusterTime }) => this.#emit('invalidated', { clusterTime }),
+      historyLost: (from, to, error) =>
+        this.#emit('historyLost', { from: from.clusterTime, ...(to && { to: to.clusterTime }), error }),
+    }
+  }
+
+  #emit<Name extends keyof SourceEvents>(name: Name, payload: Parameters<SourceEvents[Name]>[0]): void {
+    emitSafely((event: keyof SourceEvents, data: never) => this.emit(event, data), name, payload as never)
+  }
+
+  #setHealth(ok: boolean, reason?: string, error?: string): void {
+    if (ok && this.#health.ok) return
+    const since = reason === this.#health.reason ? this.#health.since : Date.now()
+    this.#health = { ok, since, ...(reason !== undefined && { reason }), ...(error !== undefined && { error }) }
+    for (const listener of this.#healthListeners) listener(this.#health)
+  }
+}
+
+/** Passes errors of the server on in our own words, so that what leaves `startPosition` is typed. */
+function rejectClassified(error: unknown): never {
+  throw error instanceof OptionsError ? error : classifySourceError(error).error
+}

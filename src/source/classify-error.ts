@@ -1,0 +1,81 @@
+import { type CdcError, isCdcError, messageOf, SourceError } from '../errors.js'
+
+/**
+ * What an error of MongoDB means for the stream. Pure, and total: what isn't listed here passes by itself.
+ * Codes are those of the server's `error_codes.yml`.
+ */
+export interface Verdict {
+  /**
+   * `retry`: open again from the last position. `access`: fatal at the start, tried again slowly later, since roles and
+   * passwords are changed at run time. `history`: the oplog no longer holds the position. `notFound`: the server
+   * doesn't find the event of the position. `fatal`: can't heal by itself.
+   */
+  readonly action: 'retry' | 'access' | 'history' | 'notFound' | 'fatal'
+  readonly error: CdcError
+}
+
+const UNAUTHORIZED = [13]
+const AUTHENTICATION = [18, 391, 334]
+const HISTORY_LOST = [286, 136]
+const NOT_REPLICA_SET = [40573]
+const IMAGE_MISSING = [47]
+const TOO_LARGE = [10334]
+const CHANGE_STREAM_FATAL = 280
+const INVALID_TOKEN = [260, 50811, 50795, 40647, 40649, 50865, 40674]
+// BadValue, FailedToParse, TypeMismatch, Overflow, IllegalOperation, CommandNotFound, InvalidNamespace,
+// CommandNotSupportedOnView, OptionNotSupportedOnView, unknown stage or field, unknown option value, stage not allowed
+const WATCH_INVALID = [2, 9, 14, 15, 20, 59, 73, 115, 166, 167, 40324, 40415, 51024, 6188501, 31441]
+
+/** Server error, as far as it is looked at. */
+interface ServerError {
+  readonly code?: unknown
+  readonly codeName?: unknown
+}
+
+/** Sorts an error of the driver or the server by what has to follow. */
+export function classifySourceError(error: unknown): Verdict {
+  if (isCdcError(error)) return { action: error.retryable ? 'retry' : 'fatal', error }
+  const code = Number((error as ServerError | null)?.code)
+  const text = messageOf(error)
+  if (UNAUTHORIZED.includes(code)) return verdict('access', 'CDC_SOURCE_UNAUTHORIZED', NEEDS_ROLES)
+  if (AUTHENTICATION.includes(code)) return verdict('access', 'CDC_SOURCE_AUTH_FAILED', CHECK_PASSWORD)
+  if (HISTORY_LOST.includes(code)) return verdict('history', 'CDC_HISTORY_LOST', LARGER_OPLOG)
+  if (NOT_REPLICA_SET.includes(code)) return verdict('fatal', 'CDC_NOT_REPLICA_SET', START_REPLICA_SET)
+  if (IMAGE_MISSING.includes(code)) return verdict('fatal', 'CDC_IMAGE_MISSING', ENABLE_IMAGES)
+  if (TOO_LARGE.includes(code)) return verdict('fatal', 'CDC_EVENT_TOO_LARGE', SMALLER_EVENTS)
+  if (code === CHANGE_STREAM_FATAL) {
+    return /_id field|was modified|lacks a resume token/i.test(text)
+      ? verdict('fatal', 'CDC_EVENT_ID_LOST', KEEP_ID)
+      : verdict('notFound', 'CDC_POSITION_NOT_FOUND', FILTER_CHANGED)
+  }
+  if (INVALID_TOKEN.includes(code)) return verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
+  if (WATCH_INVALID.includes(code)) {
+    return /resume token|KeyString/i.test(text)
+      ? verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
+      : verdict('fatal', 'CDC_WATCH_INVALID', CHECK_WATCH)
+  }
+  return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
+
+  function verdict(
+    action: Verdict['action'],
+    name: ConstructorParameters<typeof SourceError>[0],
+    hint?: string,
+  ): Verdict {
+    // A refusal for lack of rights repeats the whole command with session and signature: only its code is told.
+    const detail = action === 'access' ? String((error as ServerError).codeName ?? code) : text
+    const retryable = action === 'retry'
+    const details = { retryable, ...(hint !== undefined && { hint }), ...(action !== 'access' && { cause: error }) }
+    return { action, error: new SourceError(name, `MongoDB: ${detail}`, details) }
+  }
+}
+
+const NEEDS_ROLES = 'the user needs the privileges `find` and `changeStream` on exactly what is watched'
+const CHECK_PASSWORD = 'check user name, password and `authSource`'
+const LARGER_OPLOG = 'the oplog is too small for the time that the pipeline was away; see `onHistoryLost`'
+const START_REPLICA_SET = 'start mongod with `--replSet`, also for one node'
+const ENABLE_IMAGES = 'enable `changeStreamPreAndPostImages` with `collMod`, or ask for "whenAvailable"'
+const SMALLER_EVENTS = 'keep images off for this collection, or make its documents smaller'
+const KEEP_ID = 'no stage of `pipeline` may remove or change `_id`'
+const FILTER_CHANGED = 'the filter, or a document that it looks up, changed since the position was saved'
+const TOKEN_DAMAGED = 'the saved position was damaged or does not belong to this stream'
+const CHECK_WATCH = 'check namespace, `pipeline` and the document image options'

@@ -1,0 +1,97 @@
+import type { ClientSession, Db, Document, MongoClient } from 'mongodb'
+import { withDeadline } from '../retry.js'
+import { type Deserialize, decodeEvent } from './decode-event.js'
+import type { Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
+import type { Watch } from './watch.js'
+
+/** How long letting go of a cursor may take; it dies on the server by itself after ten minutes. */
+const CLOSE_MS = 1_000
+
+/** What the reader needs beside the watch. */
+export interface ReaderSetup {
+  readonly client: MongoClient
+  readonly watch: Watch
+  /** Where to start: options of `$changeStream`. */
+  readonly start: Document
+  readonly batchSize: number
+  readonly promoteValues: boolean
+  readonly deserialize: Deserialize
+}
+
+/** The cursor of a reply. */
+interface CursorReply {
+  readonly cursor: {
+    readonly id: { isZero(): boolean } | number | bigint
+    readonly ns: string
+    readonly firstBatch?: readonly Uint8Array[]
+    readonly nextBatch?: readonly Uint8Array[]
+    readonly postBatchResumeToken?: ResumeTokenDocument
+  }
+}
+
+/**
+ * Reads with the `aggregate` and `getMore` commands themselves, in one explicit session: real batches, undecoded, with
+ * the token behind each batch, and an error the moment a primary steps down. The driver's `ChangeStream` would hide
+ * the batches, resume behind our back and wait for its server selection.
+ * @see https://www.mongodb.com/docs/manual/reference/command/getMore/
+ */
+export async function openCommandReader({ client, watch, start, ...setup }: ReaderSetup): Promise<Reader> {
+  const { batchSize, promoteValues, deserialize } = setup
+  const db = client.db(watch.database)
+  const session = client.startSession({ causalConsistency: false })
+  const pipeline = [{ $changeStream: { ...watch.options, ...start } }, ...watch.stages]
+  let reply: CursorReply
+  try {
+    const command = { aggregate: watch.collection ?? 1, pipeline, cursor: { batchSize: 0 } }
+    reply = (await db.command(command, { session })) as unknown as CursorReply
+  } catch (error) {
+    await endSession(session)
+    throw error
+  }
+  let cursorId = reply.cursor.id
+  const collection = reply.cursor.ns.slice(reply.cursor.ns.indexOf('.') + 1)
+
+  async function nextBatch(maxTimeMs: number): Promise<ReaderBatch> {
+    const command = { getMore: cursorId, collection, batchSize, maxTimeMS: maxTimeMs }
+    const options = { session, fieldsAsRaw: { nextBatch: true }, enableUtf8Validation: false }
+    const { cursor } = (await db.command(command, options)) as unknown as CursorReply
+    cursorId = cursor.id
+    const events = (cursor.nextBatch ?? []).map(bytes => ({
+      event: decodeEvent(bytes, deserialize, promoteValues),
+      size: bytes.length,
+    }))
+    const highWaterMark = cursor.postBatchResumeToken
+    return { events, closed: isZero(cursorId), ...(highWaterMark && { highWaterMark }) }
+  }
+
+  async function close(): Promise<void> {
+    if (!isZero(cursorId)) await killCursor(db, collection, cursorId)
+    await endSession(session)
+  }
+
+  return { nextBatch, close }
+}
+
+function isZero(id: CursorReply['cursor']['id']): boolean {
+  return typeof id === 'object' ? id.isZero() : Number(id) === 0
+}
+
+/** Outside of the session, in which an abandoned getMore may still be running. */
+async function killCursor(db: Db, collection: string, id: CursorReply['cursor']['id']): Promise<void> {
+  await bounded(db.command({ killCursors: collection, cursors: [id] }))
+}
+
+async function endSession(session: ClientSession): Promise<void> {
+  await bounded(session.endSession())
+}
+
+async function bounded(call: Promise<unknown>): Promise<void> {
+  await withDeadline(
+    call.then(
+      () => undefined,
+      () => undefined,
+    ),
+    CLOSE_MS,
+    () => undefined,
+  )
+}

@@ -1,0 +1,67 @@
+import type { MongoClient } from 'mongodb'
+import { SourceError } from '../errors.js'
+import type { ClusterTime } from '../types.js'
+
+/** Which deployment the client talks to, and what time it is there. */
+export interface Deployment {
+  /** Name of the replica set, or `sharded`. */
+  readonly name: string
+  /** Id of the replica set, where the user may read it. */
+  readonly id: string | undefined
+  readonly sharded: boolean
+  /** `host:port` of the server that answered, as the set knows it. */
+  readonly server: string | undefined
+  /** Time of the last operation: where "now" is in the oplog. */
+  readonly operationTime: ClusterTime
+  /** The newest of the server's times, wall clock included: nothing saved can be later. */
+  readonly now: ClusterTime
+}
+
+/** Reply of `hello`. @see https://www.mongodb.com/docs/manual/reference/command/hello/ */
+interface Hello {
+  readonly setName?: string
+  readonly msg?: string
+  readonly isreplicaset?: boolean
+  readonly me?: string
+  readonly localTime: Date
+  readonly operationTime?: ClusterTime
+}
+
+/** Asks the server. @throws SourceError `CDC_NOT_REPLICA_SET` for a standalone server */
+export async function describeDeployment(client: MongoClient): Promise<Deployment> {
+  const admin = client.db('admin')
+  const hello = (await admin.command({ hello: 1 })) as unknown as Hello
+  const sharded = hello.msg === 'isdbgrid'
+  if (!sharded && hello.setName === undefined) {
+    throw hello.isreplicaset
+      ? new SourceError('CDC_SOURCE_UNAVAILABLE', 'The replica set is not initiated yet', { retryable: true })
+      : new SourceError('CDC_NOT_REPLICA_SET', 'Expected a replica set or a sharded cluster, got a standalone server', {
+          hint: 'start mongod with `--replSet` and run `rs.initiate()`, also for one node',
+        })
+  }
+  const { operationTime } = hello
+  if (operationTime === undefined) {
+    throw new SourceError('CDC_SOURCE_UNAVAILABLE', 'The server does not tell its operation time yet', {
+      retryable: true,
+    })
+  }
+  const wall = Math.floor(hello.localTime.getTime() / 1000)
+  return {
+    name: sharded ? 'sharded' : (hello.setName ?? ''),
+    id: sharded ? undefined : await replicaSetId(client),
+    sharded,
+    server: hello.me,
+    operationTime: { t: operationTime.t, i: operationTime.i },
+    now: { t: Math.max(wall, operationTime.t), i: operationTime.i },
+  }
+}
+
+/** Tells two sets of one name apart; needs a privilege that few applications have, so it may stay unknown. */
+async function replicaSetId(client: MongoClient): Promise<string | undefined> {
+  try {
+    const { config } = await client.db('admin').command({ replSetGetConfig: 1 })
+    return String(config.settings.replicaSetId)
+  } catch {
+    return undefined
+  }
+}

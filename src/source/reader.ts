@@ -1,0 +1,42 @@
+import type { ClusterTime } from '../types.js'
+
+/** How a batch is read: the one seam below supervision, with two implementations. */
+export interface Reader {
+  /**
+   * The next batch as the server sends it, empty after at most `maxTimeMs` without an event. One call at a time.
+   * Rejects with whatever the driver says.
+   */
+  nextBatch(maxTimeMs: number): Promise<ReaderBatch>
+  /** Lets the server's cursor go; never rejects, bounded in time. */
+  close(): Promise<void>
+}
+
+/** One batch. */
+export interface ReaderBatch {
+  readonly events: readonly RawEvent[]
+  /** The resume token after which reading can go on when all events of this batch are done. */
+  readonly highWaterMark?: ResumeTokenDocument
+  /** The cursor is closed: after an invalidate. */
+  readonly closed: boolean
+}
+
+/** A change event, decoded, with its size in BSON. */
+export interface RawEvent {
+  readonly event: ChangeEvent
+  readonly size: number
+}
+
+/** What this source reads of every event; the driver's own types describe the rest. */
+export interface ChangeEvent {
+  readonly _id: ResumeTokenDocument
+  readonly operationType: string
+  readonly clusterTime?: ClusterTime
+  readonly wallTime?: Date
+  readonly ns?: { readonly db: string; readonly coll?: string }
+  readonly documentKey?: { readonly _id?: unknown }
+}
+
+/** A resume token: a document whose `_data` sorts in stream order. */
+export interface ResumeTokenDocument {
+  readonly _data: string
+}

@@ -1,0 +1,32 @@
+import type { Position, PositionOrigin, SourceRecord } from '../types.js'
+import { orderingKey } from './document-key.js'
+import { positionOf } from './position.js'
+import type { RawEvent, ReaderBatch } from './reader.js'
+
+/** From a batch to records, each with its position: nobody has to ask a cursor where it is. Pure. */
+export function recordsOf<E>(batch: ReaderBatch, before: Position, origin: PositionOrigin): SourceRecord<E>[] {
+  const records = batch.events.map(raw => recordOf<E>(raw, origin))
+  const mark = batch.highWaterMark
+  const last = records.at(-1)?.position ?? before
+  // Behind an event the server often repeats its token: nothing has moved then.
+  if (mark !== undefined && mark._data !== tokenData(last)) records.push({ position: positionOf(mark, origin) })
+  return records
+}
+
+function recordOf<E>({ event, size }: RawEvent, origin: PositionOrigin): SourceRecord<E> {
+  const position = positionOf(event._id, origin)
+  const { ns, documentKey } = event
+  const hasKey = documentKey != null && ns?.coll !== undefined && Object.hasOwn(documentKey, '_id')
+  return {
+    position,
+    id: event._id._data,
+    event: event as E,
+    size,
+    time: event.wallTime instanceof Date ? event.wallTime.getTime() : position.clusterTime.t * 1000,
+    ...(hasKey && { key: orderingKey(ns.db, ns.coll, documentKey._id) }),
+  }
+}
+
+function tokenData(position: Position): string | undefined {
+  return (position.token as { _data?: string } | undefined)?._data
+}

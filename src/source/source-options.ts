@@ -1,0 +1,240 @@
+import type { Document, MongoClient, ResumeToken, Timestamp } from 'mongodb'
+import { OptionsError } from '../errors.js'
+import {
+  assertBoolean,
+  assertInteger,
+  assertKnown,
+  assertMethods,
+  assertNumber,
+  assertOneOf,
+  assertText,
+} from '../options.js'
+import type { BackOffOptions } from '../retry.js'
+import { isToken } from './position.js'
+
+/** A name, or a pattern that the server matches: only the flag `i` is allowed, and the syntax is PCRE's. */
+export type NamePattern = string | RegExp
+
+/** Options of a `ChangeStreamSource`. Those of the driver keep the driver's names. */
+export interface ChangeStreamSourceOptions {
+  /**
+   * The client to read with; never closed by the source. Its `serverSelectionTimeoutMS`, `connectTimeoutMS` and
+   * `heartbeatFrequencyMS` decide how soon a lost server is noticed: the defaults (30 s, 30 s, 10 s) mean up to 40 s.
+   * Exactly one of `client` and `uri` is required.
+   */
+  readonly client?: MongoClient
+  /** Connection string; the source makes a client of its own with short time-outs, and closes it. */
+  readonly uri?: string
+  /** One database. Absent, with `databases` absent too: the whole deployment. */
+  readonly database?: string
+  /** Several databases, by name or pattern: one stream over the deployment, filtered by the server. */
+  readonly databases?: readonly NamePattern[]
+  /** Databases to leave out, by name or pattern. @default [] */
+  readonly excludeDatabases?: readonly NamePattern[]
+  /** Collections, by name or pattern. @default all collections of the scope */
+  readonly collections?: readonly NamePattern[]
+  /** Collections to leave out, by name or pattern. @default [] */
+  readonly excludeCollections?: readonly NamePattern[]
+  /**
+   * More aggregation stages, after the filter by name. Allowed are those of change streams; none may lose `_id`, the
+   * resume token. A `$match` on a looked-up `fullDocument` can make a saved position impossible to find: everything of
+   * its cluster time then comes again. @default []
+   * @see https://www.mongodb.com/docs/manual/changeStreams/#modify-change-stream-output
+   */
+  readonly pipeline?: readonly Document[]
+  /**
+   * Which document updates carry. `updateLookup` is the document as it is when the event is read, not when the change
+   * was made; only the stored images (`whenAvailable`, `required`) are of that moment. `required` stops the stream at
+   * the first event without image, also at old ones. @default 'default'
+   */
+  readonly fullDocument?: 'default' | 'updateLookup' | 'whenAvailable' | 'required'
+  /** Which document as it was before the change is carried. @default 'off' */
+  readonly fullDocumentBeforeChange?: 'off' | 'whenAvailable' | 'required'
+  /** Also DDL such as `create`, `createIndexes` and `modify` (MongoDB 6.0 and newer). @default false */
+  readonly showExpandedEvents?: boolean
+  /**
+   * Events per batch, from 1 to 100,000. Two batches are held in memory beside the events in flight: larger ones cost
+   * memory (a batch has up to 16 MiB), smaller ones round trips. @default 1000
+   */
+  readonly batchSize?: number
+  /**
+   * How long the server waits for an event before it answers with an empty batch, in milliseconds, from 10 to 60,000.
+   * It doesn't delay events; each answer moves the position on. @default 1000
+   */
+  readonly maxAwaitTimeMS?: number
+  /** Start at this time, inclusive, when there is no checkpoint. @default now */
+  readonly startAtOperationTime?: Timestamp | Date
+  /** Start after this resume token when there is no checkpoint. */
+  readonly startAfter?: ResumeToken
+  /**
+   * What to do when the oplog no longer holds the position. `fail`: stop with `CDC_HISTORY_LOST`. `now`: go on with
+   * the present; everything between is lost and only told by the event `historyLost`. @default 'fail'
+   */
+  readonly onHistoryLost?: 'fail' | 'now'
+  /**
+   * Whether numbers become JavaScript numbers, which makes an int and a double look alike. Canonical EJSON needs
+   * `false`, and a pipeline with canonical messages sets it by itself. @default true
+   */
+  readonly promoteValues?: boolean
+  /**
+   * How to read. `command` reads raw batches and notices a fail-over at once; `driver` uses the driver's own change
+   * stream and serves what the first can't: several mongos, client-side encryption, other read preferences than
+   * primary. @default 'auto': `command` wherever it can
+   */
+  readonly reader?: 'auto' | 'command' | 'driver'
+  /**
+   * How long beyond `maxAwaitTimeMS` the server may be silent before it is asked on another connection, in
+   * milliseconds, from 100 to 600,000. @default 5000
+   */
+  readonly watchdogMs?: number
+  /** Delay between attempts to open the stream again; there is no limit to their number. @default 100 ms to 30 s */
+  readonly retry?: BackOffOptions
+}
+
+/** The options with their defaults. */
+export type ResolvedOptions = Required<
+  Pick<
+    ChangeStreamSourceOptions,
+    | 'excludeDatabases'
+    | 'excludeCollections'
+    | 'pipeline'
+    | 'fullDocument'
+    | 'fullDocumentBeforeChange'
+    | 'showExpandedEvents'
+    | 'batchSize'
+    | 'maxAwaitTimeMS'
+    | 'onHistoryLost'
+    | 'reader'
+    | 'watchdogMs'
+    | 'retry'
+  >
+> &
+  Pick<ChangeStreamSourceOptions, 'database' | 'databases' | 'collections' | 'promoteValues'> &
+  Pick<ChangeStreamSourceOptions, 'startAtOperationTime' | 'startAfter'>
+
+const KNOWN = [
+  'client',
+  'uri',
+  'database',
+  'databases',
+  'excludeDatabases',
+  'collections',
+  'excludeCollections',
+  'pipeline',
+  'fullDocument',
+  'fullDocumentBeforeChange',
+  'showExpandedEvents',
+  'batchSize',
+  'maxAwaitTimeMS',
+  'startAtOperationTime',
+  'startAfter',
+  'onHistoryLost',
+  'promoteValues',
+  'reader',
+  'watchdogMs',
+  'retry',
+] as const satisfies readonly (keyof ChangeStreamSourceOptions)[]
+
+/** Checks the options and fills in the defaults. @throws OptionsError */
+export function resolveOptions(options: ChangeStreamSourceOptions): ResolvedOptions {
+  assertKnown('ChangeStreamSource', options, KNOWN)
+  const { client, uri, database, databases, collections, startAfter, startAtOperationTime } = options
+  if ((client === undefined) === (uri === undefined)) throw invalid('Expected exactly one of `client` and `uri`')
+  if (client !== undefined) assertMethods('client', client, ['db', 'startSession'])
+  if (uri !== undefined) assertText('uri', uri)
+  if (database !== undefined && databases !== undefined)
+    throw invalid('Expected one of `database` and `databases`, got both')
+  if (database !== undefined) assertDatabase('database', database)
+  for (const list of ['databases', 'excludeDatabases', 'collections', 'excludeCollections'] as const) {
+    assertPatterns(list, options[list])
+  }
+  if (startAfter !== undefined && startAtOperationTime !== undefined) {
+    throw invalid('Expected one of `startAfter` and `startAtOperationTime`, got both')
+  }
+  if (startAfter !== undefined && !isToken(startAfter)) throw invalid('Expected `startAfter` to be a resume token')
+  if (options.promoteValues !== undefined) assertBoolean('promoteValues', options.promoteValues)
+  const retry = options.retry ?? {}
+  assertKnown('retry', retry, ['minDelayMs', 'maxDelayMs'])
+  const minDelayMs = assertNumber('retry.minDelayMs', retry.minDelayMs ?? 100, 1)
+  return {
+    ...pickDefined({ database, databases, collections, promoteValues: options.promoteValues }),
+    ...pickDefined({ startAfter, startAtOperationTime }),
+    excludeDatabases: options.excludeDatabases ?? [],
+    excludeCollections: options.excludeCollections ?? [],
+    pipeline: assertStages(options.pipeline ?? []),
+    fullDocument: assertOneOf('fullDocument', options.fullDocument ?? 'default', FULL_DOCUMENT),
+    fullDocumentBeforeChange: assertOneOf(
+      'fullDocumentBeforeChange',
+      options.fullDocumentBeforeChange ?? 'off',
+      BEFORE,
+    ),
+    showExpandedEvents: assertBoolean('showExpandedEvents', options.showExpandedEvents ?? false),
+    batchSize: assertInteger('batchSize', options.batchSize ?? 1000, 1, 100_000),
+    maxAwaitTimeMS: assertInteger('maxAwaitTimeMS', options.maxAwaitTimeMS ?? 1000, 10, 60_000),
+    onHistoryLost: assertOneOf('onHistoryLost', options.onHistoryLost ?? 'fail', ['fail', 'now']),
+    reader: assertOneOf('reader', options.reader ?? 'auto', ['auto', 'command', 'driver']),
+    watchdogMs: assertInteger('watchdogMs', options.watchdogMs ?? 5000, 100, 600_000),
+    retry: { minDelayMs, maxDelayMs: assertNumber('retry.maxDelayMs', retry.maxDelayMs ?? 30_000, minDelayMs) },
+  }
+}
+
+const FULL_DOCUMENT = ['default', 'updateLookup', 'whenAvailable', 'required'] as const
+const BEFORE = ['off', 'whenAvailable', 'required'] as const
+const UNWATCHABLE = ['admin', 'local', 'config']
+
+function assertDatabase(name: string, database: string): void {
+  assertText(name, database, 63)
+  if (UNWATCHABLE.includes(database)) throw invalid(`Expected \`${name}\` to be none of admin, local and config`)
+}
+
+function assertPatterns(name: string, patterns: readonly NamePattern[] | undefined): void {
+  if (patterns === undefined) return
+  if (!Array.isArray(patterns)) throw invalid(`Expected \`${name}\` to be an array of names and patterns`)
+  if (patterns.length === 0 && !name.startsWith('exclude')) throw invalid(`Expected \`${name}\` to name at least one`)
+  for (const pattern of patterns) {
+    if (typeof pattern === 'string') assertText(name, pattern)
+    else if (!(pattern instanceof RegExp)) throw invalid(`Expected \`${name}\` to hold strings and regular expressions`)
+    else if (!/^i?$/.test(pattern.flags)) {
+      throw invalid(`Expected the patterns of \`${name}\` to have no flag but "i", got "${pattern.flags}"`)
+    }
+    if (typeof pattern === 'string' && name === 'databases') assertDatabase(name, pattern)
+  }
+}
+
+const STAGES = ['$addFields', '$match', '$project', '$redact', '$replaceRoot', '$replaceWith', '$set', '$unset']
+
+/** Refuses what the server would only refuse at the first event: a stage that takes the resume token away. */
+function assertStages(pipeline: readonly Document[]): readonly Document[] {
+  if (!Array.isArray(pipeline)) throw invalid('Expected `pipeline` to be an array of stages')
+  pipeline.forEach((stage, index) => {
+    const names = typeof stage === 'object' && stage !== null ? Object.keys(stage) : []
+    const name = names[0] ?? ''
+    if (names.length !== 1 || !STAGES.includes(name)) {
+      throw invalid(`Expected \`pipeline[${index}]\` to be one of the stages ${STAGES.join(', ')}`)
+    }
+    if (losesId(name, stage[name])) {
+      const text = `Stage ${name} in \`pipeline[${index}]\` removes or changes \`_id\`, the resume token of the event`
+      throw new OptionsError('CDC_EVENT_ID_LOST', text)
+    }
+  })
+  return pipeline
+}
+
+function losesId(stage: string, body: unknown): boolean {
+  if (stage === '$unset') return [body].flat().some(path => path === '_id' || String(path).startsWith('_id.'))
+  if (stage === '$replaceRoot' || stage === '$replaceWith') return false // only the server can tell: error 280
+  if (stage === '$match' || stage === '$redact' || typeof body !== 'object' || body === null) return false
+  return Object.entries(body).some(([path, value]) => {
+    const isId = path === '_id' || path.startsWith('_id.')
+    return isId && !(stage === '$project' && (value === 1 || value === true))
+  })
+}
+
+/** Without the members that are `undefined`, which exact optional properties don't allow. */
+function pickDefined<T extends object>(members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never
+}
+
+function invalid(message: string): OptionsError {
+  return new OptionsError('CDC_OPTION_INVALID', message)
+}
