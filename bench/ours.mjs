@@ -1,0 +1,41 @@
+// This library at its defaults: documents into one durable queue, a checkpoint each second.
+
+import { Timestamp } from 'mongodb'
+import {
+  ChangeStreamSource,
+  createCdcPipeline,
+  documentMessage,
+  mongoCheckpointStore,
+  RabbitPublisher,
+} from '../dist/index.js'
+import { measure } from './figures.mjs'
+
+const { MONGODB_URI: uri, AMQP_URL: url, QUEUE: queue, COUNT, FROM } = process.env
+const [t, i] = FROM.split('.').map(Number)
+const count = Number(COUNT)
+
+const pipeline = createCdcPipeline({
+  name: queue,
+  source: new ChangeStreamSource({
+    uri,
+    database: 'bench',
+    collections: ['documents'],
+    startAtOperationTime: new Timestamp({ t, i }),
+  }),
+  transform: documentMessage(),
+  sink: new RabbitPublisher({ url, queue: { name: queue } }),
+  checkpointStore: mongoCheckpointStore({ uri, database: 'cdc' }),
+})
+await pipeline.start()
+await published(count / 100) // start-up is left out
+const first = pipeline.stats().published
+const started = performance.now()
+const cpu = process.cpuUsage()
+await published(count)
+const figures = measure(count - first, performance.now() - started, cpu)
+await pipeline.stop()
+process.stdout.write(JSON.stringify(figures))
+
+async function published(events) {
+  while (pipeline.stats().published < events) await new Promise(resolve => setTimeout(resolve, 5))
+}

@@ -1,0 +1,41 @@
+// What should have arrived, read from MongoDB itself, against what did.
+
+/**
+ * The tokens of every change of the three collections since `from`, read by a fresh change stream of the driver, and
+ * compared with what the crawlers know they wrote.
+ */
+export async function readTruth(client, database, from, { written }) {
+  const stream = client
+    .db(database)
+    .watch([{ $match: { 'ns.coll': { $ne: 'users' } } }], { startAtOperationTime: from })
+  const tokens = []
+  while (tokens.length < written) {
+    const event = await stream.tryNext()
+    if (event === null) break
+    if (event.documentKey) tokens.push(event._id._data)
+  }
+  await stream.close()
+  if (tokens.length !== written) throw new Error(`Wrote ${written} changes, but MongoDB tells of ${tokens.length}`)
+  return tokens
+}
+
+/** Counts. A message is known by the token in its header; order is that of first arrivals, per document. */
+export function check(truth, received) {
+  const expected = new Set(truth)
+  const seen = new Set()
+  const newest = new Map()
+  let outOfOrder = 0
+  for (const { token, body } of received) {
+    if (seen.has(token)) continue
+    seen.add(token)
+    if (token < (newest.get(body.entry_id) ?? '')) outOfOrder++
+    newest.set(body.entry_id, token)
+  }
+  return {
+    published: received.length,
+    duplicates: received.length - seen.size,
+    lost: truth.filter(token => !seen.has(token)).length,
+    unexpected: [...seen].filter(token => !expected.has(token)).length,
+    outOfOrder,
+  }
+}

@@ -1,0 +1,65 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const root = resolve(import.meta.dirname, '../..')
+
+/** An application in a temporary folder that has installed the packed tarball, as users do. */
+export interface InstalledApp {
+  readonly folder: string
+  /** The packed file, for tools that look into it. */
+  readonly tarball: string
+  /** Writes a file into the application. */
+  write(name: string, content: string): void
+  /** Runs a program of it to its end. */
+  node(name: string, env?: Record<string, string>): Promise<{ stdout: string; stderr: string }>
+  /** Runs a tool that was installed, such as `tsc`. */
+  tool(name: string, ...args: string[]): Promise<string>
+  /** Starts a program that goes on until it's told to stop. */
+  start(name: string, env: Record<string, string>): { stop(): Promise<{ code: number | null; stderr: string }> }
+  remove(): void
+}
+
+/** Packs this package and installs it beside its peers, all from npm's cache where it can. */
+export async function installApp(): Promise<InstalledApp> {
+  const folder = mkdtempSync(join(tmpdir(), 'mrc-app-'))
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
+  const tarball = join(folder, JSON.parse(stdout)[0].filename)
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const peers = ['mongodb', 'amqplib', 'typescript', '@types/node'].map(name => `${name}@${devDependencies[name]}`)
+  writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true }')
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...peers], { cwd: folder })
+  return {
+    folder,
+    tarball,
+    write: (name, content) => writeFileSync(join(folder, name), content),
+    node: (name, env = {}) => run(process.execPath, [name], { cwd: folder, env: { ...process.env, ...env } }),
+    tool: async (name, ...args) => {
+      try {
+        return (await run(join(folder, 'node_modules/.bin', name), args, { cwd: folder })).stdout
+      } catch (error) {
+        return (error as { stdout: string }).stdout // the compiler's messages; the caller expects none
+      }
+    },
+    start: (name, env) => {
+      const child = spawn(process.execPath, [name], { cwd: folder, env: { ...process.env, ...env } })
+      let stderr = ''
+      child.stderr.on('data', data => {
+        stderr += data
+      })
+      const closed = once(child, 'close')
+      return {
+        stop: async () => {
+          child.kill('SIGTERM')
+          const [code] = await closed
+          return { code, stderr }
+        },
+      }
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
