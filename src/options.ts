@@ -2,7 +2,8 @@ import { type CdcErrorCode, OptionsError } from './errors.js'
 
 /** The few validators, and with them the wording of every option error: option in backticks, expected, got. */
 
-function fail(name: string, expected: string, got: unknown, code: CdcErrorCode = 'CDC_OPTION_INVALID'): never {
+/** Throws the error of an option that is not what was expected. */
+export function fail(name: string, expected: string, got: unknown, code: CdcErrorCode = 'CDC_OPTION_INVALID'): never {
   throw new OptionsError(code, `Expected \`${name}\` to be ${expected}, got ${describe(got)}`)
 }
 
@@ -51,6 +52,12 @@ export function assertText(name: string, value: string, maxBytes: number = Numbe
 export function assertOneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value)) fail(name, `one of ${allowed.map(word => `"${word}"`).join(', ')}`, value)
   return value
+}
+
+/** A list with at least one item. */
+export function assertSome<T>(name: string, list: readonly T[]): readonly T[] {
+  if (!Array.isArray(list) || list.length === 0) fail(name, 'at least one', list)
+  return list
 }
 
 /** True or false. */

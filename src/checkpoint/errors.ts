@@ -1,0 +1,34 @@
+import { CheckpointError, isCdcError, messageOf } from '../errors.js'
+
+/** The errors of the stores. `where` names the record, without secrets; tokens never appear. */
+
+const restore = 'restore it from a backup, or delete it on purpose to start at now and lose what lies between'
+
+/** The record is there but can't be trusted. */
+export function corrupt(where: string, why: string, hint: string = restore): CheckpointError {
+  return new CheckpointError('CDC_CHECKPOINT_CORRUPT', `The checkpoint in ${where} can not be used: ${why}`, { hint })
+}
+
+/** The record was written by a version of this library that came after this one. */
+export function newer(where: string): CheckpointError {
+  return corrupt(
+    where,
+    'a newer version of this library wrote it',
+    'run that version or a later one; nothing is damaged',
+  )
+}
+
+/** The record is sound, and somebody else's. */
+export function foreign(where: string, got: string, expected: string): CheckpointError {
+  const text = `Expected the checkpoint in ${where} to belong to pipeline "${expected}", got that of "${got}"`
+  return new CheckpointError('CDC_CHECKPOINT_FOREIGN', text, { hint: 'give each pipeline a place of its own' })
+}
+
+/** Loading or saving failed and may succeed later; an error of ours goes through as it is. */
+export function failed(what: 'load' | 'save', where: string, cause: unknown): CheckpointError {
+  if (isCdcError(cause)) return cause as CheckpointError
+  // An access error of the server quotes the whole command, with session and signature.
+  const [reason] = messageOf(cause).split(' to execute command')
+  const text = `Could not ${what} the checkpoint in ${where}: ${reason}`
+  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, retryable: true })
+}

@@ -1,0 +1,88 @@
+import type { Collection, MongoClient } from 'mongodb'
+import { assertKnown, assertText, fail } from '../options.js'
+import type { CheckpointStore } from '../types.js'
+import { failed } from './errors.js'
+import { openClient } from './mongo-client.js'
+import { readOptions, type StoredDocument, toCheckpoint, toUpdate, writeConcern } from './mongo-document.js'
+import type { Bson } from './stored-checkpoint.js'
+
+/** Options of {@link mongoCheckpointStore}: a client or a URI, and where to. */
+export type MongoCheckpointStoreOptions = MongoCheckpointStorePlace &
+  (
+    | {
+        /** Of the application; stays open when the store is closed. Give it a short `serverSelectionTimeoutMS`. */
+        readonly client: MongoClient
+        readonly uri?: never
+      }
+    | {
+        /** Connection string, for a client of the store's own, which `close()` closes. */
+        readonly uri: string
+        readonly client?: never
+      }
+  )
+
+/** Where {@link mongoCheckpointStore} writes. */
+export interface MongoCheckpointStorePlace {
+  /**
+   * Best not the one that is watched: its `find` and `update` on one collection is all that the store's user needs.
+   * Where it is watched after all, the pipeline excludes the collection. Not `admin`, `local` or `config`.
+   * @default 'cdc'
+   */
+  readonly database?: string
+  /** Holds one document per pipeline, `_id` is its name. Made by the server on the first save. @default 'checkpoints' */
+  readonly collection?: string
+}
+
+/**
+ * Keeps checkpoints in MongoDB, written with `majority` and journal, read from the primary with `majority`: what was
+ * saved survives the loss of any one member. Needs `find`, `insert` and `update` on its collection. A document that was
+ * changed is refused, never taken for a first start.
+ *
+ * @throws OptionsError when called, for a missing, unknown or contradictory option; for a `uri` that can't be parsed from
+ * the first `load` or `save`
+ * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` from `load`; `CDC_CHECKPOINT_FAILED` from both, retryable, when
+ * MongoDB can't be reached, refuses, or doesn't get the write to a majority within 10 seconds
+ *
+ * @example
+ * import { mongoCheckpointStore } from 'mongo-rabbit-cdc'
+ *
+ * const checkpointStore = mongoCheckpointStore({ uri: 'mongodb://localhost:27017/?replicaSet=rs0' })
+ */
+export function mongoCheckpointStore(options: MongoCheckpointStoreOptions): CheckpointStore {
+  assertKnown('mongoCheckpointStore', options, ['client', 'uri', 'database', 'collection'])
+  const database = assertText('database', options.database ?? 'cdc', 63)
+  const collection = assertText('collection', options.collection ?? 'checkpoints', 200)
+  if (['admin', 'local', 'config'].includes(database)) fail('database', 'none of admin, local and config', database)
+  const source = openClient(options)
+  const where = `the collection ${database}.${collection}`
+
+  const open = async (): Promise<{ documents: Collection<StoredDocument>; bson: Bson }> => {
+    const client = await source.client()
+    const { BSON } = await import('mongodb')
+    return { documents: client.db(database).collection<StoredDocument>(collection), bson: BSON }
+  }
+
+  return {
+    namespace: { database, collection },
+    async load(name) {
+      try {
+        const { documents, bson } = await open()
+        const document = await documents.findOne({ _id: name }, readOptions)
+        return document === null ? undefined : toCheckpoint(bson, document, where)
+      } catch (error) {
+        throw failed('load', where, error)
+      }
+    },
+    async save(checkpoint) {
+      try {
+        const { documents, bson } = await open()
+        // `$set`, not a replacement: fields beside the position stay.
+        const update = toUpdate(bson, checkpoint)
+        await documents.updateOne({ _id: checkpoint.name }, { $set: update }, { upsert: true, writeConcern })
+      } catch (error) {
+        throw failed('save', where, error)
+      }
+    },
+    close: source.close,
+  }
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto'
+import { Binary, BSON, Decimal128, type Document, Double, Int32, Long, MongoClient, ObjectId, UUID } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { mongoCheckpointStore } from '../../src/checkpoint/mongo-checkpoint-store.js'
+import { checkpoint, checkpointStoreContract, eventPosition, expectSame } from '../unit/checkpoint/contract.js'
+
+const uri = inject('mongoUri')
+const database = `checkpoints_${randomUUID().slice(0, 8)}`
+let client: MongoClient
+beforeAll(() => {
+  client = new MongoClient(uri)
+})
+afterAll(async () => {
+  await client.db(database).dropDatabase()
+  await client.close()
+})
+
+/** A collection of its own for each test. */
+function place(): { database: string; collection: string } {
+  return { database, collection: `c${randomUUID()}` }
+}
+
+const damage = { $set: { 'position.clusterTime': new BSON.Timestamp({ t: 1, i: 1 }) } }
+
+checkpointStoreContract('the mongo store with the client of the application', async () => {
+  const options = { client, ...place() }
+  return {
+    store: mongoCheckpointStore(options),
+    reopen: () => mongoCheckpointStore(options),
+    async corrupt(name) {
+      await client.db(database).collection<{ _id: string }>(options.collection).updateOne({ _id: name }, damage)
+    },
+  }
+})
+
+checkpointStoreContract('the mongo store with a URI', async () => {
+  const options = { uri, ...place() }
+  return { store: mongoCheckpointStore(options), reopen: () => mongoCheckpointStore(options) }
+})
+
+describe.each<[string, object]>([
+  ['useBigInt64', { useBigInt64: true }],
+  ['promoteValues: false', { promoteValues: false }],
+  ['raw', { raw: true }],
+  ['promoteBuffers', { promoteBuffers: true }],
+  ['ignoreUndefined', { ignoreUndefined: true }],
+  ['a strict server API', { serverApi: { version: '1', strict: true } }],
+  ['w: 0 and secondary reads', { writeConcern: { w: 0 }, readPreference: 'secondaryPreferred' }],
+])('with a client that has %s', (_, bsonOptions) => {
+  it('the mongo store gives back what was saved', async () => {
+    const own = new MongoClient(uri, bsonOptions)
+    try {
+      const store = mongoCheckpointStore({ client: own, ...place() })
+      const saved = checkpoint({
+        position: eventPosition({ n: Long.fromNumber(5), bytes: new Binary(Buffer.from([1])) }),
+      })
+      await store.save(saved)
+      expectSame(await store.load('orders'), saved)
+    } finally {
+      await own.close()
+    }
+  })
+})
+
+describe('the mongo store', () => {
+  it('leaves the client of the application open, and closes its own', async () => {
+    const store = mongoCheckpointStore({ client, ...place() })
+    await store.close?.()
+    await expect(client.db(database).command({ ping: 1 })).resolves.toMatchObject({ ok: 1 })
+    const own = mongoCheckpointStore({ uri, ...place() })
+    await own.load('orders')
+    await own.close?.()
+    await expect(own.load('orders')).rejects.toThrow('The checkpoint store is closed')
+  })
+
+  it('keeps one document per pipeline, and other fields in it', async () => {
+    const options = { client, ...place() }
+    const documents = client.db(database).collection<{ _id: string } & Document>(options.collection)
+    const store = mongoCheckpointStore(options)
+    await documents.insertOne({ _id: 'billing', note: 'of somebody else' })
+    await store.save(checkpoint())
+    await documents.updateOne({ _id: 'orders' }, { $set: { note: 'of ours' } })
+    await store.save(checkpoint())
+    const found = await documents.find().sort({ _id: 1 }).toArray()
+    expect(found.map(({ _id, note }) => [_id, note])).toEqual([
+      ['billing', 'of somebody else'],
+      ['orders', 'of ours'],
+    ])
+    expectSame(await store.load('orders'), checkpoint())
+    await expect(store.load('billing')).rejects.toMatchObject({ code: 'CDC_CHECKPOINT_CORRUPT' })
+  })
+
+  it.each<[string, Document]>([
+    ['another token', { $set: { 'position.token._data': '8269A42A40000000072B' } }],
+    ['another type within the token', { $set: { 'position.token.n': new Double(5) } }],
+    ['a missing position', { $unset: { position: '' } }],
+    ['a missing checksum', { $unset: { checksum: '' } }],
+    ['a missing date', { $unset: { savedAt: '' } }],
+    ['a later version', { $set: { v: 2 } }],
+    ['another kind', { $set: { 'position.kind': 'time' } }],
+    ['a position that is none', { $set: { position: 5 } }],
+    ['an origin that is none', { $set: { 'position.origin': 'x' } }],
+  ])('refuses a document with %s', async (_, change) => {
+    const options = { client, ...place() }
+    const store = mongoCheckpointStore(options)
+    await store.save(checkpoint({ position: eventPosition({ n: new Int32(5) }) }))
+    await client.db(database).collection<{ _id: string }>(options.collection).updateOne({ _id: 'orders' }, change)
+    await expect(store.load('orders')).rejects.toMatchObject({ code: 'CDC_CHECKPOINT_CORRUPT', retryable: false })
+  })
+
+  it('gives back tokens of a real stream, for ids of every type, from which it goes on', async () => {
+    const events = client.db(database).collection<{ _id: unknown }>(`c${randomUUID()}`)
+    const store = mongoCheckpointStore({ client, ...place() })
+    const ids = [
+      ...[new ObjectId(), new UUID(), 'Zoë', '', 42, Long.fromString('9007199254740993'), new Double(1.5)],
+      ...[
+        Decimal128.fromString('1.10'),
+        { z: 1, a: { b: 2 } },
+        new Date(0),
+        new Binary(Buffer.from([0, 255])),
+        null,
+        false,
+      ],
+    ]
+    await client.db(database).createCollection(events.collectionName)
+    const stream = events.watch([], { bsonRegExp: true })
+    await stream.tryNext()
+    // As a command: `insertOne` would make an id of its own instead of null.
+    const documents = [...ids, 'end'].map(_id => ({ _id }))
+    await client.db(database).command({ insert: events.collectionName, documents })
+    for (const [index] of ids.entries()) {
+      const event = await stream.next()
+      if (event.operationType !== 'insert' || !event.clusterTime) throw new Error('Expected an insert')
+      const clusterTime = { t: event.clusterTime.getHighBitsUnsigned(), i: event.clusterTime.getLowBitsUnsigned() }
+      const position = { kind: 'event', clusterTime, token: event._id } as const
+      await store.save(checkpoint({ position }))
+      const loaded = await store.load('orders')
+      expectSame(loaded?.position, position)
+      const again = events.watch([], { startAfter: loaded?.position.token })
+      const next = (await again.next()) as { documentKey?: Document }
+      expectSame(next.documentKey?._id, [...ids, 'end'][index + 1])
+      await again.close()
+    }
+    await stream.close()
+  })
+})
