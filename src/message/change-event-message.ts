@@ -1,0 +1,57 @@
+import type { ChangeStreamDocument } from 'mongodb'
+import { withNeeds } from '../needs.js'
+import { assertKnown } from '../options.js'
+import type { RabbitMessage } from '../types.js'
+import { ejsonBytes } from './ejson-encoder.js'
+import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
+
+/** Options of {@link changeEventMessage}. */
+export type ChangeEventMessageOptions<E extends ChangeStreamDocument = ChangeStreamDocument> = MessageOptions<E>
+
+/** The order of the body's fields; others, such as `to` or what a later server adds, follow in the event's order. */
+const FIRST_FIELDS = [
+  'operationType',
+  'ns',
+  'documentKey',
+  'fullDocument',
+  'fullDocumentBeforeChange',
+  'updateDescription',
+  'clusterTime',
+  'wallTime',
+]
+
+/** The resume token: a header, since it is about the stream and not about the change. */
+const LEFT_OUT = '_id'
+
+/**
+ * Shapes a message whose body is the change event, under the driver's own names: all its fields but `_id`, the resume
+ * token, which goes along as a header. For events of every kind.
+ *
+ * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`. The returned function throws TransformError
+ * `CDC_ENCODE_FAILED`, `CDC_ROUTING_KEY_TOO_LONG`, `CDC_MESSAGE_INVALID`, `CDC_HEADERS_INVALID`.
+ */
+export function changeEventMessage<E extends ChangeStreamDocument = ChangeStreamDocument>(
+  options: ChangeEventMessageOptions<E> = {},
+): (event: E) => RabbitMessage {
+  assertKnown('changeEventMessage', options, messageOptionNames)
+  const envelope = messageEnvelope(options)
+  const { ejson = 'relaxed' } = options
+
+  function changeEvent(event: E): RabbitMessage {
+    return { body: ejsonBytes(bodyOf(event), ejson), ...envelope(event) }
+  }
+  return withNeeds(changeEvent, { exactTypes: ejson === 'canonical' })
+}
+
+/** A Map, because names come from data: assigning `__proto__` to an object would set its prototype. */
+function bodyOf(event: ChangeStreamDocument): Map<string, unknown> {
+  const body = new Map<string, unknown>()
+  const fields = event as unknown as Readonly<Record<string, unknown>>
+  for (const name of FIRST_FIELDS) {
+    if (fields[name] !== undefined) body.set(name, fields[name])
+  }
+  for (const [name, value] of Object.entries(fields)) {
+    if (name !== LEFT_OUT && value !== undefined && !body.has(name)) body.set(name, value)
+  }
+  return body
+}

@@ -1,0 +1,87 @@
+import type { ChangeStreamDocument } from 'mongodb'
+import { TransformError } from '../errors.js'
+import { withNeeds } from '../needs.js'
+import { assertKnown, assertOneOf } from '../options.js'
+import type { RabbitMessage } from '../types.js'
+import { asBson, dbRefFields } from './bson-type.js'
+import { ejsonBytes } from './ejson-encoder.js'
+import { entryId } from './entry-id.js'
+import { documentIdOf, fullDocumentOf, namespaceOf } from './event-facts.js'
+import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
+
+/** Options of {@link documentMessage}. */
+export interface DocumentMessageOptions<E extends ChangeStreamDocument = ChangeStreamDocument>
+  extends MessageOptions<E> {
+  /**
+   * What becomes of a change without its document: a delete, or an update whose document was not looked up or is gone.
+   * `key-only`: the body is `type` and `entry_id` alone, the header `x-cdc-operation` tells what happened. `skip`:
+   * nothing is published; consumers then never hear of deletes. `fail`: the event fails with `CDC_DOCUMENT_MISSING`.
+   *
+   * @default 'key-only'
+   */
+  readonly onMissingDocument?: 'key-only' | 'skip' | 'fail'
+}
+
+/** The operations that change one document; all others concern a collection, an index or a database. */
+const DOCUMENT_OPERATIONS: readonly string[] = ['insert', 'update', 'replace', 'delete']
+
+/** Not taken from the document: its id under its own name, and the two names that this shape gives. */
+const REPLACED: readonly string[] = ['_id', 'type', 'entry_id']
+
+/**
+ * Shapes a message whose body is the document itself without `_id`, then `type` (the collection) and `entry_id` (the
+ * id as a string); fields of the document with these two names are replaced. Events that concern no document (drop,
+ * rename, invalidate) are filtered. Updates carry their document only with `fullDocument: 'updateLookup'` or
+ * `'whenAvailable'` on the source.
+ *
+ * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`. The returned function throws TransformError
+ * `CDC_DOCUMENT_MISSING`, `CDC_TRANSFORM_FAILED` (a step before has removed the id), `CDC_ENCODE_FAILED`,
+ * `CDC_ROUTING_KEY_TOO_LONG`, `CDC_MESSAGE_INVALID`, `CDC_HEADERS_INVALID`.
+ */
+export function documentMessage<E extends ChangeStreamDocument = ChangeStreamDocument>(
+  options: DocumentMessageOptions<E> = {},
+): (event: E) => RabbitMessage | null {
+  assertKnown('documentMessage', options, [...messageOptionNames, 'onMissingDocument'])
+  const { ejson = 'relaxed', onMissingDocument = 'key-only' } = options
+  assertOneOf('onMissingDocument', onMissingDocument, ['key-only', 'skip', 'fail'])
+  const envelope = messageEnvelope(options)
+
+  function documentOnly(event: E): RabbitMessage | null {
+    if (!DOCUMENT_OPERATIONS.includes(event.operationType)) return null
+    const document = fullDocumentOf(event)
+    if (document === undefined && onMissingDocument === 'skip') return null
+    if (document === undefined && onMissingDocument === 'fail') throw documentMissing(event)
+    return { body: ejsonBytes(bodyOf(event, document), ejson), ...envelope(event) }
+  }
+  return withNeeds(documentOnly, { exactTypes: ejson === 'canonical' })
+}
+
+/** A Map, because names come from data: assigning `__proto__` to an object would set its prototype. */
+function bodyOf(event: ChangeStreamDocument, document: object | undefined): Map<string, unknown> {
+  const body = new Map<string, unknown>()
+  for (const [name, value] of document === undefined ? [] : fieldsOf(document)) {
+    if (!REPLACED.includes(name)) body.set(name, value)
+  }
+  body.set('type', namespaceOf(event).coll)
+  body.set('entry_id', idOf(event))
+  return body
+}
+
+/** A document with `$ref` and `$id` at its top arrives as a DBRef. */
+function fieldsOf(document: object): Iterable<[string, unknown]> {
+  const bson = asBson(document)
+  return bson?._bsontype === 'DBRef' ? dbRefFields(bson) : Object.entries(document)
+}
+
+function idOf(event: ChangeStreamDocument): string {
+  const id = documentIdOf(event)
+  if (id !== undefined) return entryId(id)
+  const text = `Expected the ${event.operationType} event to have \`documentKey._id\`, got none`
+  throw new TransformError('CDC_TRANSFORM_FAILED', text, { hint: 'a step before the message shape has removed it' })
+}
+
+function documentMissing(event: ChangeStreamDocument): TransformError {
+  return new TransformError('CDC_DOCUMENT_MISSING', `Expected the ${event.operationType} event to have its document`, {
+    hint: 'set `fullDocument` on the source, or `onMissingDocument` to "key-only" or "skip"',
+  })
+}

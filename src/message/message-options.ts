@@ -1,0 +1,143 @@
+import type { ChangeStreamDocument } from 'mongodb'
+import { OptionsError, TransformError } from '../errors.js'
+import { assertBoolean, assertFunction, assertOneOf } from '../options.js'
+import type { HeaderValue, RabbitMessage } from '../types.js'
+import type { EjsonMode } from './ejson-encoder.js'
+import { entryId } from './entry-id.js'
+import { clusterTimeOf, documentIdOf, namespaceOf, secondsOf, tokenOf } from './event-facts.js'
+import { MAX_ROUTING_KEY_BYTES, routingKeyTemplate } from './routing-key.js'
+
+/** What all message shapes have in common: everything of a message but its body. */
+export interface MessageOptions<E extends ChangeStreamDocument = ChangeStreamDocument> {
+  /**
+   * A template with `{db}`, `{coll}`, `{operation}` and `{id}`, or a function. What a template takes from data is
+   * encoded (`.`, `*`, `#`, `%` and what isn't printable as `%XX`), a part that the event lacks is `_`, and a key over
+   * 255 bytes has its long parts shortened with a digest. A function's result is taken as it is; over 255 bytes the
+   * event fails with `CDC_ROUTING_KEY_TOO_LONG`. Characters of a topic that come from data unencoded can reach queues
+   * that were never meant.
+   *
+   * @default the publisher's `routingKey`
+   */
+  readonly routingKey?: string | ((event: E) => string)
+  /**
+   * At most 255 bytes; `''` is the broker's default exchange. Fixed, never chosen from data: a document could send
+   * itself anywhere the user may write.
+   *
+   * @default the publisher's exchange
+   */
+  readonly exchange?: string
+  /**
+   * How BSON types are written, see docs/messages.md. `canonical` keeps every type and makes bodies about twice as
+   * long; it needs a source with `promoteValues: false`.
+   *
+   * @default 'relaxed'
+   */
+  readonly ejson?: EjsonMode
+  /** Further headers. The shape's own (`x-cdc-…`) win. A header `CC` or `BCC` sends copies: don't fill it from data. */
+  readonly headers?: (event: E) => { readonly [name: string]: HeaderValue }
+  /**
+   * Whether the resume token goes along as `x-cdc-token`. Consumers keep the greatest of a document and ignore what
+   * is older; it embeds the `_id`, so switch it off where ids are confidential.
+   *
+   * @default true
+   */
+  readonly tokenHeader?: boolean
+}
+
+/** The names of {@link MessageOptions}. */
+export const messageOptionNames: readonly string[] = ['routingKey', 'exchange', 'ejson', 'headers', 'tokenHeader']
+
+/** A token above this length, in bytes, is left out: it would crowd out the other headers. */
+const MAX_TOKEN_LENGTH = 8 * 1024
+
+const PLACEHOLDERS = ['db', 'coll', 'operation', 'id'] as const
+
+/**
+ * Checks the options and returns what makes everything of a message but its body.
+ *
+ * @throws OptionsError `CDC_OPTION_INVALID`. The returned function throws TransformError `CDC_ROUTING_KEY_TOO_LONG`,
+ * `CDC_MESSAGE_INVALID` (a routing key that is no string) or `CDC_HEADERS_INVALID` (headers that are no object).
+ */
+export function messageEnvelope<E extends ChangeStreamDocument>(
+  options: MessageOptions<E>,
+): (event: E) => Omit<RabbitMessage, 'body'> {
+  const { exchange, tokenHeader = true, headers } = options
+  if (options.ejson !== undefined) assertOneOf('ejson', options.ejson, ['relaxed', 'canonical'])
+  if (exchange !== undefined) assertShortString('exchange', exchange)
+  if (headers !== undefined) assertFunction('headers', headers)
+  assertBoolean('tokenHeader', tokenHeader)
+  const routingKey = routingKeyOf(options.routingKey)
+
+  return function envelope(event) {
+    const key = routingKey?.(event)
+    const timestamp = secondsOf(event)
+    return {
+      ...(key !== undefined && { routingKey: key }),
+      ...(exchange !== undefined && { exchange }),
+      contentType: 'application/json',
+      type: event.operationType,
+      ...(timestamp !== undefined && { timestamp }),
+      headers: { ...furtherHeaders(headers, event), ...ownHeaders(event, tokenHeader) },
+    }
+  }
+}
+
+function routingKeyOf<E extends ChangeStreamDocument>(
+  option: MessageOptions<E>['routingKey'],
+): ((event: E) => string) | undefined {
+  if (option === undefined) return undefined
+  if (typeof option === 'function') return event => checkedKey(option(event))
+  if (typeof option !== 'string') {
+    throw new OptionsError('CDC_OPTION_INVALID', 'Expected `routingKey` to be a template or a function')
+  }
+  const template = routingKeyTemplate(option, PLACEHOLDERS)
+  return event => template(placeholder => placeholderValue(event, placeholder))
+}
+
+function placeholderValue(event: ChangeStreamDocument, placeholder: (typeof PLACEHOLDERS)[number]): string | undefined {
+  if (placeholder === 'operation') return event.operationType
+  if (placeholder !== 'id') return namespaceOf(event)[placeholder]
+  const id = documentIdOf(event)
+  return id === undefined ? undefined : entryId(id)
+}
+
+function checkedKey(key: unknown): string {
+  if (typeof key !== 'string') {
+    throw new TransformError('CDC_MESSAGE_INVALID', `Expected \`routingKey\` to return a string, got ${typeof key}`)
+  }
+  const bytes = Buffer.byteLength(key)
+  if (bytes > MAX_ROUTING_KEY_BYTES) {
+    const text = `Expected \`routingKey\` to return at most ${MAX_ROUTING_KEY_BYTES} bytes, got ${bytes}`
+    throw new TransformError('CDC_ROUTING_KEY_TOO_LONG', text)
+  }
+  return key
+}
+
+function furtherHeaders<E extends ChangeStreamDocument>(
+  headers: MessageOptions<E>['headers'],
+  event: E,
+): { readonly [name: string]: HeaderValue } | undefined {
+  const further: unknown = headers?.(event)
+  if (headers !== undefined && (typeof further !== 'object' || further === null || Array.isArray(further))) {
+    throw new TransformError('CDC_HEADERS_INVALID', 'Expected `headers` to return an object of headers')
+  }
+  return further as { readonly [name: string]: HeaderValue } | undefined
+}
+
+function ownHeaders(event: ChangeStreamDocument, tokenHeader: boolean): { readonly [name: string]: string } {
+  const { db, coll } = namespaceOf(event)
+  const clusterTime = clusterTimeOf(event)
+  const token = tokenHeader ? tokenOf(event) : undefined
+  return {
+    'x-cdc-operation': event.operationType,
+    ...(db !== undefined && { 'x-cdc-database': db }),
+    ...(coll !== undefined && { 'x-cdc-collection': coll }),
+    ...(clusterTime !== undefined && { 'x-cdc-cluster-time': clusterTime }),
+    ...(token !== undefined && token.length <= MAX_TOKEN_LENGTH && { 'x-cdc-token': token }),
+  }
+}
+
+function assertShortString(name: string, value: string): void {
+  if (typeof value === 'string' && Buffer.byteLength(value) <= 255) return
+  throw new OptionsError('CDC_OPTION_INVALID', `Expected \`${name}\` to be a string of at most 255 bytes`)
+}
