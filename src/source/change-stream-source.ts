@@ -6,11 +6,14 @@ import { emitSafely, type SourceEvents } from '../events.js'
 import { retry, withDeadline } from '../retry.js'
 import type { HealthListener, PartHealth, Position, Source, SourceOpenOptions, SourceRecord } from '../types.js'
 import { classifySourceError } from './classify-error.js'
+import { clientWarnings } from './client-warnings.js'
 import { openCommandReader } from './command-reader.js'
 import { type Deployment, describeDeployment } from './deployment.js'
 import { openDriverReader } from './driver-reader.js'
+import { orAbort } from './or-abort.js'
 import { closeOwnClient, openOwnClient } from './own-client.js'
 import { assertUsable } from './position.js'
+import { replyOptions } from './reply-options.js'
 import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveOptions } from './source-options.js'
 import { nowOf, originOf, startOf } from './start-position.js'
 import { type OpenReader, reasonOf, supervise, type Tell } from './supervise.js'
@@ -19,7 +22,6 @@ import { compileWatch, startOptions, type Watch } from './watch.js'
 const Emitter: new () => TypedEmitter<SourceEvents> = EventEmitter as unknown as new () => TypedEmitter<SourceEvents>
 
 const PROBE_MS = 5_000
-const SLOW_CLIENT_MS = 10_000
 
 /**
  * The changes of one or several collections, databases or a whole deployment, as a {@link Source}: pulled in batches,
@@ -70,10 +72,10 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       assertUsable(position, { origin: originOf(deployment, watch), now: deployment.now })
       return position
     }
-    return await retry(() => find().catch(rejectClassified), {
+    return await retry(() => orAbort(find().catch(rejectClassified), signal), {
       ...this.#options.retry,
       signal,
-      shouldRetry: error => classifySourceError(error).action === 'retry',
+      shouldRetry: error => !signal.aborted && classifySourceError(error).action === 'retry',
       onRetry: failed => {
         this.#setHealth(false, 'connecting', messageOf(failed.error))
         this.#emit('retry', failed)
@@ -83,9 +85,10 @@ export class ChangeStreamSource<TSchema extends Document = Document>
 
   async *open(options: SourceOpenOptions): AsyncGenerator<readonly SourceRecord<ChangeStreamDocument<TSchema>>[]> {
     const { signal, exclude = [] } = options
-    const after = options.after ?? (await this.startPosition({ signal }))
+    const after = options.after ?? (await this.#startOrAbort(signal))
+    if (after === undefined) return
     const watch = compileWatch(this.#options, exclude)
-    this.#warnOfSlowClient()
+    this.#warnOfClient()
     yield* supervise<ChangeStreamDocument<TSchema>>(after, signal, {
       ...this.#options,
       minDelayMs: this.#options.retry.minDelayMs ?? 100,
@@ -124,6 +127,16 @@ export class ChangeStreamSource<TSchema extends Document = Document>
   onHealth(listener: HealthListener): () => void {
     this.#healthListeners.add(listener)
     return () => this.#healthListeners.delete(listener)
+  }
+
+  /** The start position; `undefined` when aborted, which ends the iteration without an error. */
+  async #startOrAbort(signal: AbortSignal): Promise<Position | undefined> {
+    try {
+      return await this.startPosition({ signal })
+    } catch (error) {
+      if (signal.aborted) return undefined
+      throw error
+    }
   }
 
   async #client(): Promise<MongoClient> {
@@ -171,17 +184,14 @@ export class ChangeStreamSource<TSchema extends Document = Document>
 
   /** Asks on another connection. Another server that answers is no sign of life: the cursor isn't there. */
   async #isAlive(client: MongoClient, { server }: Deployment): Promise<boolean> {
-    const hello = client.db('admin').command({ hello: 1 })
+    const hello = client.db('admin').command({ hello: 1 }, replyOptions)
     const answer = await withDeadline(hello, PROBE_MS, () => undefined)
     return answer !== undefined && (server === undefined || answer.me === undefined || answer.me === server)
   }
 
-  #warnOfSlowClient(): void {
-    const options = this.#given?.options
-    if (options === undefined || options.serverSelectionTimeoutMS <= SLOW_CLIENT_MS) return
-    const ms = options.serverSelectionTimeoutMS
-    const message = `The client waits up to ${ms} ms (\`serverSelectionTimeoutMS\`) when a server is lost; 3000 to 5000 is better here`
-    this.#emit('warning', { message })
+  #warnOfClient(): void {
+    const options = this.#given?.options ?? {}
+    for (const message of clientWarnings(options, this.#options.maxAwaitTimeMS)) this.#emit('warning', { message })
   }
 
   #tell(): Tell {
@@ -209,7 +219,9 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     if (ok && this.#health.ok) return
     const since = reason === this.#health.reason ? this.#health.since : Date.now()
     this.#health = { ok, since, ...(reason !== undefined && { reason }), ...(error !== undefined && { error }) }
-    for (const listener of this.#healthListeners) listener(this.#health)
+    for (const listener of this.#healthListeners) {
+      emitSafely((_: 'health', health: PartHealth) => listener(health), 'health', this.#health)
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type CdcError, isCdcError, messageOf, SourceError } from '../errors.js'
+import { type CdcError, type CdcErrorCode, isCdcError, messageOf, SourceError } from '../errors.js'
 
 /**
  * What an error of MongoDB means for the stream. Pure, and total: what isn't listed here passes by itself.
@@ -56,17 +56,18 @@ export function classifySourceError(error: unknown): Verdict {
   }
   return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
 
-  function verdict(
-    action: Verdict['action'],
-    name: ConstructorParameters<typeof SourceError>[0],
-    hint?: string,
-  ): Verdict {
+  function verdict(action: Verdict['action'], name: CdcErrorCode, hint?: string): Verdict {
     // A refusal for lack of rights repeats the whole command with session and signature: only its code is told.
-    const detail = action === 'access' ? String((error as ServerError).codeName ?? code) : text
+    const detail = action === 'access' ? String((error as ServerError).codeName ?? code) : withoutData(text, name)
     const retryable = action === 'retry'
     const details = { retryable, ...(hint !== undefined && { hint }), ...(action !== 'access' && { cause: error }) }
     return { action, error: new SourceError(name, `MongoDB: ${detail}`, details) }
   }
+}
+
+/** Without the event that some messages quote; what is to be watched is the user's own and stays. */
+function withoutData(text: string, name: CdcErrorCode): string {
+  return name === 'CDC_WATCH_INVALID' ? text : text.replace(/[\s:]*\{.*$/s, '')
 }
 
 const NEEDS_ROLES = 'the user needs the privileges `find` and `changeStream` on exactly what is watched'

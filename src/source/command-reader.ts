@@ -2,6 +2,7 @@ import type { ClientSession, Db, Document, MongoClient } from 'mongodb'
 import { withDeadline } from '../retry.js'
 import { type Deserialize, decodeEvent } from './decode-event.js'
 import type { Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
+import { replyOptions } from './reply-options.js'
 import type { Watch } from './watch.js'
 
 /** How long letting go of a cursor may take; it dies on the server by itself after ten minutes. */
@@ -21,7 +22,7 @@ export interface ReaderSetup {
 /** The cursor of a reply. */
 interface CursorReply {
   readonly cursor: {
-    readonly id: { isZero(): boolean } | number | bigint
+    readonly id: { isZero(): boolean }
     readonly ns: string
     readonly firstBatch?: readonly Uint8Array[]
     readonly nextBatch?: readonly Uint8Array[]
@@ -43,7 +44,7 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
   let reply: CursorReply
   try {
     const command = { aggregate: watch.collection ?? 1, pipeline, cursor: { batchSize: 0 } }
-    reply = (await db.command(command, { session })) as unknown as CursorReply
+    reply = (await db.command(command, { ...replyOptions, session })) as unknown as CursorReply
   } catch (error) {
     await endSession(session)
     throw error
@@ -53,7 +54,7 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
 
   async function nextBatch(maxTimeMs: number): Promise<ReaderBatch> {
     const command = { getMore: cursorId, collection, batchSize, maxTimeMS: maxTimeMs }
-    const options = { session, fieldsAsRaw: { nextBatch: true }, enableUtf8Validation: false }
+    const options = { ...replyOptions, session, fieldsAsRaw: { nextBatch: true } }
     const { cursor } = (await db.command(command, options)) as unknown as CursorReply
     cursorId = cursor.id
     const events = (cursor.nextBatch ?? []).map(bytes => ({
@@ -61,24 +62,20 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
       size: bytes.length,
     }))
     const highWaterMark = cursor.postBatchResumeToken
-    return { events, closed: isZero(cursorId), ...(highWaterMark && { highWaterMark }) }
+    return { events, closed: cursorId.isZero(), ...(highWaterMark && { highWaterMark }) }
   }
 
   async function close(): Promise<void> {
-    if (!isZero(cursorId)) await killCursor(db, collection, cursorId)
+    if (!cursorId.isZero()) await killCursor(db, collection, cursorId)
     await endSession(session)
   }
 
   return { nextBatch, close }
 }
 
-function isZero(id: CursorReply['cursor']['id']): boolean {
-  return typeof id === 'object' ? id.isZero() : Number(id) === 0
-}
-
 /** Outside of the session, in which an abandoned getMore may still be running. */
 async function killCursor(db: Db, collection: string, id: CursorReply['cursor']['id']): Promise<void> {
-  await bounded(db.command({ killCursors: collection, cursors: [id] }))
+  await bounded(db.command({ killCursors: collection, cursors: [id] }, replyOptions))
 }
 
 async function endSession(session: ClientSession): Promise<void> {

@@ -120,6 +120,9 @@ function keepDates(bytes: Uint8Array, root: object): void {
       if (typeof target !== 'object' || target === null || !Object.hasOwn(target, text)) return
       target = (target as Record<string, unknown>)[text]
     }
-    if (target instanceof Date) Object.defineProperty(target, dateMs, { value: ms })
+    // Where a name stands there twice the decoder keeps the last one: that may be another date, and may be marked anew.
+    if (target instanceof Date && Number.isNaN(target.getTime())) {
+      Object.defineProperty(target, dateMs, { value: ms, configurable: true })
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { MongoClient } from 'mongodb'
 import { SourceError } from '../errors.js'
 import type { ClusterTime } from '../types.js'
+import { replyOptions } from './reply-options.js'
 
 /** Which deployment the client talks to, and what time it is there. */
 export interface Deployment {
@@ -30,7 +31,7 @@ interface Hello {
 /** Asks the server. @throws SourceError `CDC_NOT_REPLICA_SET` for a standalone server */
 export async function describeDeployment(client: MongoClient): Promise<Deployment> {
   const admin = client.db('admin')
-  const hello = (await admin.command({ hello: 1 })) as unknown as Hello
+  const hello = (await admin.command({ hello: 1 }, replyOptions)) as unknown as Hello
   const sharded = hello.msg === 'isdbgrid'
   if (!sharded && hello.setName === undefined) {
     throw hello.isreplicaset
@@ -59,7 +60,7 @@ export async function describeDeployment(client: MongoClient): Promise<Deploymen
 /** Tells two sets of one name apart; needs a privilege that few applications have, so it may stay unknown. */
 async function replicaSetId(client: MongoClient): Promise<string | undefined> {
   try {
-    const { config } = await client.db('admin').command({ replSetGetConfig: 1 })
+    const { config } = await client.db('admin').command({ replSetGetConfig: 1 }, replyOptions)
     return String(config.settings.replicaSetId)
   } catch {
     return undefined

@@ -70,8 +70,11 @@ function bsonKey(value: BsonValue): string {
       return binaryKey(value.sub_type ?? 0, value.buffer ?? new Uint8Array())
     case 'Timestamp':
       return `t${value.toString()}`
+    case 'BSONSymbol':
+      return keyOf(value.toString())
     default:
-      return `${value._bsontype}:${JSON.stringify(value)}`
+      // Field by field, since a reference or a scope may hold numbers too.
+      return `${value._bsontype}:${documentKey({ ...value })}`
   }
 }
 

@@ -28,8 +28,12 @@ export function openDriverReader(setup: DriverReaderSetup): Reader {
     batchSize,
     maxAwaitTimeMS,
     promoteValues,
+    promoteLongs: promoteValues,
+    promoteBuffers: false,
+    useBigInt64: false,
     bsonRegExp: true,
     enableUtf8Validation: false,
+    raw: false,
   })
   let pending: Promise<ChangeStreamDocument | null> | undefined
 

@@ -17,10 +17,25 @@ export async function openOwnClient(uri: string): Promise<MongoClient> {
   try {
     return new MongoClient(uri, { ...TIME_OUTS, appName: 'mongo-rabbit-cdc' })
   } catch (error) {
-    // The parser's error may quote the connection string with its password: it is neither cause nor quoted then.
+    // The parser's error may quote parts of the connection string: it is no cause, and repeated only if it does not.
     const said = messageOf(error)
-    const detail = said.includes('@') || said.includes('://') ? 'it can not be parsed' : said
+    const detail = quotes(said, uri) ? 'it can not be parsed' : said
     throw new OptionsError('CDC_OPTION_INVALID', `Expected \`uri\` to be a MongoDB connection string: ${detail}`)
+  }
+}
+
+/** Whether a text holds anything of a connection string beside its scheme and the names of its options. */
+function quotes(text: string, uri: string): boolean {
+  const rest = uri.replace(/^mongodb(\+srv)?:\/\//, '')
+  const parts = rest.replace(/[?&][^=&]*=/g, '&').split(/[:/?&@,]/)
+  return parts.some(part => part !== '' && (text.includes(part) || text.includes(decoded(part))))
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
   }
 }
 

@@ -26,6 +26,16 @@ export function positionOf(token: ResumeTokenDocument, origin: PositionOrigin): 
   return { kind, clusterTime: timeOfToken(token), token, origin }
 }
 
+/** Whether a value is a time that a server can have: two unsigned 32-bit numbers, the seconds not zero. */
+export function isClusterTime(value: unknown): value is ClusterTime {
+  const { t, i } = (value ?? {}) as Partial<ClusterTime>
+  return isUint32(t) && t > 0 && isUint32(i)
+}
+
+function isUint32(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
+}
+
 /** -1, 0 or 1, as for sort. */
 export function compareTimes(a: ClusterTime, b: ClusterTime): number {
   return Math.sign(a.t - b.t || a.i - b.i)
@@ -41,14 +51,17 @@ export interface Here {
   readonly now: ClusterTime
 }
 
+const KINDS: readonly Position['kind'][] = ['time', 'event', 'highWaterMark']
+
 /** Throws when the position can't be continued on this deployment; never lets one pass that would skip events. */
 export function assertUsable(position: Position, { origin, now }: Here): void {
-  const { clusterTime, token, kind } = position
+  const { clusterTime, token, kind } = position ?? {}
+  if (!KINDS.includes(kind)) throw invalid(`one of the kinds ${KINDS.join(', ')}`)
+  if (!isClusterTime(clusterTime)) throw invalid('a cluster time')
   if (kind !== 'time' && !isToken(token)) throw invalid('a resume token with hexadecimal `_data`')
   if (isToken(token) && compareTimes(timeOfToken(token), clusterTime) !== 0) {
     throw invalid('a resume token whose time is the cluster time beside it')
   }
-  if (!(clusterTime.t > 0)) throw invalid('a cluster time')
   const from = position.origin
   if (from !== undefined && isForeign(from, origin)) {
     throw new SourceError(

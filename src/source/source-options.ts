@@ -10,7 +10,7 @@ import {
   assertText,
 } from '../options.js'
 import type { BackOffOptions } from '../retry.js'
-import { isToken } from './position.js'
+import { isClusterTime, isToken } from './position.js'
 
 /** A name, or a pattern that the server matches: only the flag `i` is allowed, and the syntax is PCRE's. */
 export type NamePattern = string | RegExp
@@ -152,6 +152,7 @@ export function resolveOptions(options: ChangeStreamSourceOptions): ResolvedOpti
     throw invalid('Expected one of `startAfter` and `startAtOperationTime`, got both')
   }
   if (startAfter !== undefined && !isToken(startAfter)) throw invalid('Expected `startAfter` to be a resume token')
+  if (startAtOperationTime !== undefined) assertTime('startAtOperationTime', startAtOperationTime)
   if (options.promoteValues !== undefined) assertBoolean('promoteValues', options.promoteValues)
   const retry = options.retry ?? {}
   assertKnown('retry', retry, ['minDelayMs', 'maxDelayMs'])
@@ -185,6 +186,11 @@ const UNWATCHABLE = ['admin', 'local', 'config']
 function assertDatabase(name: string, database: string): void {
   assertText(name, database, 63)
   if (UNWATCHABLE.includes(database)) throw invalid(`Expected \`${name}\` to be none of admin, local and config`)
+}
+
+function assertTime(name: string, time: Timestamp | Date): void {
+  const clusterTime = time instanceof Date ? { t: Math.floor(time.getTime() / 1000), i: 0 } : time
+  if (!isClusterTime(clusterTime)) throw invalid(`Expected \`${name}\` to be a timestamp, or a date from 1970 to 2106`)
 }
 
 function assertPatterns(name: string, patterns: readonly NamePattern[] | undefined): void {

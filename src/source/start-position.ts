@@ -1,6 +1,6 @@
 import type { ClusterTime, Position, PositionOrigin } from '../types.js'
 import type { Deployment } from './deployment.js'
-import { timeOfToken } from './position.js'
+import { positionOf } from './position.js'
 import type { ResumeTokenDocument } from './reader.js'
 import type { ResolvedOptions } from './source-options.js'
 import type { Watch } from './watch.js'
@@ -10,8 +10,7 @@ export function startOf(options: ResolvedOptions, deployment: Deployment, watch:
   const { startAfter, startAtOperationTime: at } = options
   const origin = originOf(deployment, watch)
   if (startAfter !== undefined) {
-    const token = startAfter as ResumeTokenDocument
-    return { kind: 'event', clusterTime: timeOfToken(token), token, origin }
+    return positionOf(startAfter as ResumeTokenDocument, origin)
   }
   if (at === undefined) return nowOf(deployment, watch)
   const clusterTime: ClusterTime =

@@ -1,8 +1,10 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { messageOf, SourceError } from '../errors.js'
 import { backOffMs, sleep } from '../retry.js'
-import type { Position, PositionOrigin, SourceRecord } from '../types.js'
+import type { ClusterTime, Position, PositionOrigin, SourceRecord } from '../types.js'
 import { classifySourceError, type Verdict } from './classify-error.js'
+import { orAbort } from './or-abort.js'
+import { compareTimes } from './position.js'
 import type { Reader, ReaderBatch } from './reader.js'
 import { recordsOf } from './records.js'
 import { guardRead } from './watchdog.js'
@@ -60,24 +62,22 @@ export async function* supervise<E>(
   let position = start
   let failures = 0
   let stood = false
-  let fellBack = false
+  let wentBackTo: ClusterTime | undefined
   while (!signal.aborted) {
     let open: OpenReader | undefined
+    let answers = 0
     try {
-      open = await orAbort(supervised.open(position), signal)
+      open = await openReader()
       for await (const records of batches<E>(open, () => position, signal, supervised)) {
-        if (failures > 0 || !stood) tell.opened(position, stood)
+        answers += 1
+        if (answers === 1) tell.opened(position, stood)
         tell.healthy()
         stood = true
-        failures = 0
-        const last = records.at(-1)
-        if (last !== undefined) {
-          position = last.position
-          fellBack = false
-        }
+        position = records.at(-1)?.position ?? position
+        // The first answer may be empty long before the place that fails: it alone must not undo the back-off.
+        if (answers > 1 || records.length > 0) failures = 0
         yield records
       }
-      failures = 1 // opened again after an invalidate
     } catch (error) {
       if (signal.aborted) return
       failures += 1
@@ -86,9 +86,21 @@ export async function* supervise<E>(
       position = await nextPosition(verdict)
       const delayMs = delayAfter(verdict, failures)
       tell.retry({ error: verdict.error, attempt: failures, delayMs })
-      await sleep(delayMs, signal).catch(() => undefined)
+      await Promise.all([open?.reader.close(), sleep(delayMs, signal).catch(() => undefined)])
+      open = undefined
     } finally {
       await open?.reader.close()
+    }
+  }
+
+  async function openReader(): Promise<OpenReader> {
+    const opening = supervised.open(position)
+    try {
+      return await orAbort(opening, signal)
+    } catch (error) {
+      // Aborted, it may still open: the cursor would live on in the server.
+      if (signal.aborted) opening.then(late => late.reader.close()).catch(() => undefined)
+      throw error
     }
   }
 
@@ -101,8 +113,10 @@ export async function* supervise<E>(
         if (stood) return position // roles and passwords are changed at run time
         throw error
       case 'notFound':
-        if (fellBack || position.kind === 'time') throw error
-        fellBack = true
+        // Back to the same time once more would bring the same events and the same error, again and again.
+        if (position.kind === 'time' || (wentBackTo && compareTimes(wentBackTo, position.clusterTime) === 0))
+          throw error
+        wentBackTo = position.clusterTime
         tell.positionFallback(position, error)
         return { kind: 'time', clusterTime: position.clusterTime, ...(position.origin && { origin: position.origin }) }
       case 'history': {
@@ -136,13 +150,17 @@ async function* batches<E>(
   signal: AbortSignal,
   { maxAwaitTimeMS, watchdogMs, tell }: Supervised,
 ): AsyncGenerator<SourceRecord<E>[], void, undefined> {
+  // One controller for all reads, not `AbortSignal.any` for each: Node never forgets those of a signal that lives on.
   const left = new AbortController()
+  const onAbort = (): void => left.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
   const read = (maxTimeMs: number): Promise<ReaderBatch> =>
     guardRead(reader.nextBatch(maxTimeMs), {
-      patienceMs: maxTimeMs + watchdogMs,
+      patienceMs: maxAwaitTimeMS + watchdogMs, // also of the first read: the driver's reader can't shorten it
       probe,
       onSilence: silence => tell.watchdog(silence),
-      signal: AbortSignal.any([signal, left.signal]),
+      signal: left.signal,
     })
   try {
     let next = read(FIRST_READ_MS)
@@ -161,27 +179,13 @@ async function* batches<E>(
       return
     }
   } finally {
+    signal.removeEventListener('abort', onAbort)
     left.abort() // whoever leaves early must not leave a watchdog behind
   }
 }
 
 function cursorClosed(): SourceError {
   return new SourceError('CDC_SOURCE_UNAVAILABLE', 'The server closed the change stream', { retryable: true })
-}
-
-/** The result of a call, or the reason of the signal: the call itself is left to its own time-outs. */
-async function orAbort<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = (): void => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([call, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }
 
 /** For `health()`: one or two words. */

@@ -83,6 +83,19 @@ function without({ database, collection }: Namespace): Document {
 }
 
 function digestOf(parts: readonly unknown[]): string {
-  const text = JSON.stringify(parts, (_, value) => (value instanceof RegExp ? String(value) : value))
+  const text = JSON.stringify(parts, function (this: Record<string, unknown>, name, value) {
+    return tagged(this[name], value)
+  })
   return createHash('sha256').update(text).digest('base64url').slice(0, 16)
+}
+
+/** What JSON has no form for, or one that another value has too, with its type beside it. */
+function tagged(raw: unknown, json: unknown): unknown {
+  if (raw instanceof RegExp) return { $regex: raw.source, $options: raw.flags }
+  if (typeof raw === 'bigint') return { $long: String(raw) }
+  if (raw instanceof Date) return { $date: json }
+  if (typeof raw === 'number' && !Number.isFinite(raw)) return { $double: String(raw) }
+  const type = (raw as { readonly _bsontype?: unknown } | null | undefined)?._bsontype
+  if (typeof type !== 'string' || Object.hasOwn(raw as object, '_bsontype')) return json
+  return { $type: type, value: typeof json === 'object' ? { ...json } : json } // a copy: no class, so not tagged again
 }

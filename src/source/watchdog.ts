@@ -23,12 +23,13 @@ export function guardRead<T>(read: Promise<T>, { patienceMs, probe, onSilence, s
     const onAbort = (): void => settle(() => reject(signal.reason))
     let settled = false
 
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
+    // First of all, so that a read that fails after an abort is never an unhandled rejection.
     read.then(
       value => settle(() => resolve(value)),
       error => settle(() => reject(error)),
     )
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
 
     function onTimer(): void {
       probe().then(report, () => report(false))

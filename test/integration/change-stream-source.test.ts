@@ -1,4 +1,4 @@
-import { BSON, type ClientSession, Long } from 'mongodb'
+import { BSON, type ClientSession, Long, MongoClient } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
 import { millisecondsOf } from '../../src/date-ms.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
@@ -205,6 +205,22 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         const { double, int, long } = record?.event?.fullDocument as Record<string, { _bsontype: string }>
         expect([double, int, long].map(value => value?._bsontype)).toEqual(['Double', 'Int32', 'Long'])
       })
+    }))
+
+  it('reads the same whatever the client decodes by default', () =>
+    withDatabase(uri, async db => {
+      const client = new MongoClient(uri, { useBigInt64: true, promoteBuffers: true, bsonRegExp: false })
+      try {
+        const source = new ChangeStreamSource({ client, database: db.databaseName, reader })
+        await reading(source, async stream => {
+          await db.collection('c').insertOne({ long: Long.fromNumber(7), bytes: new BSON.Binary(Buffer.from('x'), 5) })
+          const [record] = await stream.events(1)
+          const { long, bytes } = record?.event?.fullDocument as { long: unknown; bytes: BSON.Binary }
+          expect([long, bytes.sub_type]).toEqual([7, 5])
+        })
+      } finally {
+        await client.close()
+      }
     }))
 
   it('gives the images it is asked for', () =>
