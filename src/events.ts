@@ -45,7 +45,7 @@ export type PipelineEvents = {
   }) => void
   /** A position was saved. */
   checkpoint: (saved: { position: Position; savedAt: Date }) => void
-  /** A position could not be saved; it is tried again, and intake pauses when too much is unsaved. */
+  /** A position could not be saved, or at start loaded; it is tried again; intake pauses when too much is unsaved. */
   checkpointFailed: (failed: { error: unknown; attempt: number; delayMs: number }) => void
   /** The pipeline ended; `error` is why, if it failed. */
   stopped: (stopped: { drained: boolean; unconfirmed: number; error?: unknown }) => void

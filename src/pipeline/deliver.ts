@@ -1,0 +1,238 @@
+import { OptionsError } from '../errors.js'
+import type { FailureStage } from '../events.js'
+import { messageId } from '../message-id.js'
+import { type BackOffOptions, backOffMs } from '../retry.js'
+import type { Sink } from '../types.js'
+import { classifyRefusal, decide, type EventFailure, eventFailed, type FailedEventPolicy } from './failure-policy.js'
+import { isThenable, type Job, type Part } from './job.js'
+import type { Ordering } from './pipeline-options.js'
+import { TransformStage, type TransformStageOptions } from './transform-stage.js'
+import { Turns } from './turns.js'
+
+/** How events are delivered. */
+export interface DeliverOptions<E, M> extends TransformStageOptions<E, M> {
+  readonly sink: Sink<M>
+  readonly ordering: Ordering<E>
+  readonly onFailedEvent: FailedEventPolicy
+  readonly maxAttempts: number
+  readonly retry: BackOffOptions
+  readonly random: () => number
+}
+
+/** How an event was settled. */
+export type Outcome = 'published' | 'filtered' | 'skipped'
+
+/** What the delivery tells. After `close()` it tells only `settled`, for confirms that come late. */
+export interface DeliverHooks<E, M> {
+  /** The messages are encoded: together they have this size. */
+  readonly resized: (job: Job<E, M>, bytes: number) => void
+  readonly settled: (job: Job<E, M>, outcome: Outcome) => void
+  readonly retrying: (job: Job<E, M>, stage: FailureStage, error: unknown, delayMs: number) => void
+  readonly failed: (failure: EventFailure, action: 'stop' | 'skip') => void
+  /** The pipeline has to end: the event stays unsettled. */
+  readonly fatal: (error: unknown) => void
+  /** How many events wait because of a nack. */
+  readonly nacked: (count: number) => void
+  /** Nothing is going on any more, unless `settled` has let others start. */
+  readonly quiet: () => void
+}
+
+/**
+ * Brings one event from transform to settled: transform, publish all messages in array order at once, retry what was
+ * refused, ask the policy about what failed for good. Written with callbacks: per event there is no promise but those
+ * of the transform and the sink.
+ */
+export class Deliver<E, M> {
+  readonly #options: DeliverOptions<E, M>
+  readonly #hooks: DeliverHooks<E, M>
+  readonly #transforms: TransformStage<E, M, Job<E, M>>
+  readonly #turns: Turns<Job<E, M>> | undefined
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #busy = 0
+  #nacked = 0
+  #closed = false
+
+  constructor(options: DeliverOptions<E, M>, hooks: DeliverHooks<E, M>) {
+    this.#options = options
+    this.#hooks = hooks
+    this.#turns = options.ordering === 'pipelined' ? new Turns() : undefined
+    this.#transforms = new TransformStage(options, {
+      transformed: (job, messages) => this.#transformed(job, messages),
+      failed: (job, error) => this.#transformFailed(job, error),
+    })
+  }
+
+  /** Events on which something is still going on; 0 also when what is left can't go on any more after a fatal one. */
+  get busy(): number {
+    return this.#busy
+  }
+
+  /** Begins with an event; called in the order in which the lanes let them go. */
+  start(job: Job<E, M>): void {
+    this.#busy += 1
+    this.#turns?.enter(job)
+    if (job.keyError !== undefined) this.#giveUp(job, 'transform', job.keyError, 1)
+    else this.#transform(job)
+  }
+
+  /** Ends retries and transforms; what the sink still confirms is settled, nothing else happens any more. */
+  close(reason: unknown): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#transforms.close(reason)
+  }
+
+  #transform(job: Job<E, M>): void {
+    job.attempts += 1
+    this.#transforms.start(job)
+  }
+
+  #transformFailed(job: Job<E, M>, error: unknown): void {
+    const retryable = (error as { retryable?: unknown } | undefined)?.retryable === true
+    if (retryable && job.attempts < this.#options.maxAttempts) this.#later(job, 'transform', error)
+    else this.#giveUp(job, 'transform', error, job.attempts)
+  }
+
+  #transformed(job: Job<E, M>, messages: readonly M[]): void {
+    if (this.#closed) return
+    if (messages.length === 0) this.#settle(job, 'filtered')
+    else if (this.#prepare(job, messages)) this.#takeTurn(job)
+  }
+
+  /** Makes the parts and corrects the size; false if the sink refused to measure a message. */
+  #prepare(job: Job<E, M>, messages: readonly M[]): boolean {
+    const { sink } = this.#options
+    job.parts = messages.map((message, index) => {
+      return { index, message, delivery: { id: messageId(job.record.id, index) }, refusals: 0, error: undefined }
+    })
+    job.messages = messages.length
+    job.attempts = 0
+    try {
+      let bytes = 0
+      if (sink.sizeOf) for (const message of messages) bytes += sink.sizeOf(message)
+      if (sink.sizeOf) this.#hooks.resized(job, bytes)
+      return true
+    } catch (error) {
+      this.#giveUp(job, 'publish', error, 1)
+      return false
+    }
+  }
+
+  #takeTurn(job: Job<E, M>): void {
+    if (this.#turns) {
+      this.#busy -= 1 // waits for its turn; whoever lets it go counts it again
+      this.#goOn(this.#turns.ready(job))
+      if (this.#busy === 0) this.#hooks.quiet()
+    } else this.#publish(job)
+  }
+
+  #goOn(jobs: readonly Job<E, M>[]): void {
+    this.#busy += jobs.length
+    for (const job of jobs) this.#publish(job)
+  }
+
+  #publish(job: Job<E, M>): void {
+    job.attempts += 1
+    job.outstanding = job.parts.length
+    for (const part of job.parts) this.#send(job, part)
+  }
+
+  #send(job: Job<E, M>, part: Part<M>): void {
+    let sent: unknown
+    try {
+      sent = this.#options.sink.publish(part.message, part.delivery)
+      if (!isThenable(sent)) throw notAPromise()
+    } catch (error) {
+      this.#refused(job, part, error)
+      return
+    }
+    sent.then(
+      () => this.#answered(job),
+      error => this.#refused(job, part, error),
+    )
+  }
+
+  #refused(job: Job<E, M>, part: Part<M>, error: unknown): void {
+    part.error = error
+    job.refused.push(part)
+    this.#answered(job)
+  }
+
+  #answered(job: Job<E, M>): void {
+    job.outstanding -= 1
+    if (job.outstanding > 0) return
+    if (job.refused.length === 0 && !job.lost) this.#settle(job, 'published')
+    else if (!this.#closed) this.#afterRefusal(job)
+  }
+
+  /** Sends again what may be sent again, in array order; the policy is asked when nothing of that is left. */
+  #afterRefusal(job: Job<E, M>): void {
+    const refused = job.refused.sort((a, b) => a.index - b.index)
+    job.refused = []
+    let nacked = false
+    job.parts = refused.filter(part => {
+      const kind = classifyRefusal(part.error)
+      if (kind === 'nack') nacked = true
+      else part.refusals += 1
+      const again = kind === 'nack' || (kind === 'retryable' && part.refusals < this.#options.maxAttempts)
+      if (!again) job.lost ??= part
+      return again
+    })
+    this.#setNacked(job, nacked)
+    const [first] = job.parts
+    if (first) this.#later(job, 'publish', first.error)
+    else this.#giveUp(job, 'publish', job.lost?.error, job.attempts)
+  }
+
+  #later(job: Job<E, M>, stage: FailureStage, error: unknown): void {
+    if (this.#closed) return
+    const { random, retry } = this.#options
+    const delayMs = backOffMs(job.attempts, random, retry)
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      if (stage === 'transform') this.#transform(job)
+      else this.#publish(job)
+    }, delayMs)
+    this.#timers.add(timer)
+    this.#hooks.retrying(job, stage, error, delayMs)
+  }
+
+  #giveUp(job: Job<E, M>, stage: FailureStage, error: unknown, attempts: number): void {
+    if (this.#closed) return
+    const { event, id } = job.record
+    const failure: EventFailure = { stage, error, event, id, attempts }
+    const action = decide(this.#options.onFailedEvent, failure)
+    this.#hooks.failed(failure, action)
+    if (action === 'skip') this.#settle(job, 'skipped')
+    else this.#halt(job, failure)
+  }
+
+  #halt(job: Job<E, M>, failure: EventFailure): void {
+    this.#setNacked(job, false)
+    this.#turns?.close()
+    this.#busy -= 1
+    this.#hooks.fatal(eventFailed(failure))
+    if (this.#busy === 0) this.#hooks.quiet()
+  }
+
+  #settle(job: Job<E, M>, outcome: Outcome): void {
+    this.#setNacked(job, false)
+    this.#busy -= 1
+    if (this.#turns) this.#goOn(this.#turns.leave(job))
+    this.#hooks.settled(job, outcome)
+    if (this.#busy === 0) this.#hooks.quiet()
+  }
+
+  #setNacked(job: Job<E, M>, nacked: boolean): void {
+    if (job.nacked === nacked) return
+    job.nacked = nacked
+    this.#nacked += nacked ? 1 : -1
+    this.#hooks.nacked(this.#nacked)
+  }
+}
+
+function notAPromise(): OptionsError {
+  return new OptionsError('CDC_OPTION_INVALID', 'Expected `sink.publish` to return a promise, got none', {
+    hint: 'A `return` may be missing; without the promise nobody knows when the message is safe',
+  })
+}

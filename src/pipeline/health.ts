@@ -1,0 +1,117 @@
+import type { PipelineState } from '../events.js'
+import type { ClusterTime, PartHealth, Position, Sink, Source } from '../types.js'
+import type { Flow } from './pipeline.js'
+import type { State } from './state.js'
+
+/** The last saved position. Without its token, which embeds the key of a document. */
+export interface CheckpointSummary {
+  readonly kind?: Position['kind']
+  readonly clusterTime?: ClusterTime
+  /** Milliseconds since 1970. */
+  readonly savedAt?: number
+  /** Settled events that would come again after a crash, beside those in flight. */
+  readonly unsavedEvents: number
+}
+
+/** How a pipeline is doing. */
+export interface PipelineHealth {
+  readonly state: PipelineState
+  /** False only when it failed: then nothing but a new pipeline helps. */
+  readonly live: boolean
+  /** Whether it runs and nothing is in its way: state `running`. */
+  readonly ready: boolean
+  /** Why it is degraded: what source and sink say about themselves, `nack`, `checkpoint`. */
+  readonly reasons: readonly string[]
+  readonly source?: PartHealth
+  readonly sink?: PartHealth
+  readonly checkpoint: CheckpointSummary
+}
+
+/** What only grows while a pipeline runs. */
+export interface PipelineCounters {
+  /** Events read. */
+  read: number
+  /** Events for which the transform returned nothing. */
+  filtered: number
+  /** Events whose messages are all confirmed. */
+  published: number
+  /** Messages of the published events. */
+  messages: number
+  /** Events that failed for good, whatever the policy did with them. */
+  failed: number
+  /** Failed events that were skipped. */
+  skipped: number
+  /** Attempts after a failed one, of transforms and of publishing. */
+  retries: number
+}
+
+/** What a pipeline has done. */
+export interface PipelineStats extends Readonly<PipelineCounters> {
+  readonly state: PipelineState
+  /** Events from the oldest unsettled to the newest read; at most `maxInFlight`. */
+  readonly inFlight: number
+  /** Bytes of the unsettled events. */
+  readonly inFlightBytes: number
+  readonly peakInFlight: number
+  readonly peakInFlightBytes: number
+  /**
+   * Age of the oldest unsettled event in milliseconds. With nothing unsettled 0 while the source is well, otherwise the
+   * time for which it has not been.
+   */
+  readonly lagMs: number
+  /** Settled events that would come again after a crash, beside those in flight. */
+  readonly unsavedEvents: number
+  readonly checkpoint: CheckpointSummary
+}
+
+/** What health and statistics are read from. */
+export interface Observed<E, M> {
+  readonly state: State
+  readonly flow: Flow<E, M>
+  readonly counters: PipelineCounters
+  readonly source: Source<E>
+  readonly sink: Sink<M>
+}
+
+/** Puts the health together. */
+export function healthOf<E, M>({ state, flow, source, sink }: Observed<E, M>): PipelineHealth {
+  const { now, reasons } = state
+  return {
+    state: now,
+    live: now !== 'failed',
+    ready: now === 'running',
+    reasons,
+    ...(source.health && { source: source.health() }),
+    ...(sink.health && { sink: sink.health() }),
+    checkpoint: checkpointOf(flow),
+  }
+}
+
+/** Puts the statistics together. */
+export function statsOf<E, M>({ state, flow, counters, source }: Observed<E, M>): PipelineStats {
+  const { span } = flow
+  const checkpoint = checkpointOf(flow)
+  return {
+    state: state.now,
+    ...counters,
+    inFlight: span.count,
+    inFlightBytes: span.bytes,
+    peakInFlight: span.peakCount,
+    peakInFlightBytes: span.peakBytes,
+    lagMs: lagOf(span.oldestTime, source.health?.()),
+    unsavedEvents: checkpoint.unsavedEvents,
+    checkpoint,
+  }
+}
+
+function lagOf(oldestTime: number | undefined, health: PartHealth | undefined): number {
+  const since = oldestTime ?? (health && !health.ok ? health.since : undefined)
+  return since === undefined ? 0 : Math.max(0, Date.now() - since)
+}
+
+function checkpointOf<E, M>({ checkpointer }: Flow<E, M>): CheckpointSummary {
+  const { saved, unsavedEvents } = checkpointer
+  if (!saved) return { unsavedEvents }
+  const { kind, clusterTime } = saved.position
+  return { kind, clusterTime, savedAt: saved.savedAt.getTime(), unsavedEvents }
+}

@@ -1,0 +1,69 @@
+import type { Delivery, SourceRecord } from '../types.js'
+import type { InFlightEntry } from './in-flight.js'
+
+/** A record that carries an event. */
+export interface EventRecord<E> extends SourceRecord<E> {
+  readonly event: E
+  readonly id: string
+}
+
+/** One message of an event, with its stable id. */
+export interface Part<M> {
+  readonly index: number
+  readonly message: M
+  readonly delivery: Delivery
+  /** How often it was refused, nacks not counted. */
+  refusals: number
+  /** What the last attempt was refused with. */
+  error: unknown
+}
+
+/** An admitted event on its way from transform to settled. */
+export interface Job<E, M> {
+  readonly record: EventRecord<E>
+  /** Ordering key; absent: a barrier. */
+  readonly key: string | undefined
+  /** What the `ordering` function threw; the event fails with it when its turn comes. */
+  readonly keyError: unknown
+  readonly entry: InFlightEntry
+  /** Attempts of the present stage. */
+  attempts: number
+  /** How many messages the event has. */
+  messages: number
+  /** What is to be published in this round. */
+  parts: readonly Part<M>[]
+  /** Messages of this round that the sink has not answered yet. */
+  outstanding: number
+  /** Messages of this round that were refused. */
+  refused: Part<M>[]
+  /** The first message that failed for good; decided on when all others are confirmed. */
+  lost: Part<M> | undefined
+  nacked: boolean
+}
+
+/** An event that has just been admitted. Written out: an object spread takes longer than all the rest of an event. */
+export function createJob<E, M>(
+  record: EventRecord<E>,
+  key: string | undefined,
+  keyError: unknown,
+  entry: InFlightEntry,
+): Job<E, M> {
+  return {
+    record,
+    key,
+    keyError,
+    entry,
+    attempts: 0,
+    messages: 0,
+    parts: [],
+    outstanding: 0,
+    refused: [],
+    lost: undefined,
+    nacked: false,
+  }
+}
+
+/** Whether a value can be waited for. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}

@@ -1,0 +1,64 @@
+import { describe, expectTypeOf, test } from 'vitest'
+import type { CdcPipeline } from '../../src/pipeline/cdc-pipeline.js'
+import { createCdcPipeline } from '../../src/pipeline/create-cdc-pipeline.js'
+import type { CheckpointStore, RabbitMessage, Sink, Source, Transform } from '../../src/types.js'
+
+interface Change {
+  readonly id: number
+}
+declare const source: Source<Change>
+declare const sink: Sink<RabbitMessage>
+declare const checkpointStore: CheckpointStore
+declare const body: Uint8Array
+declare const parts: { name: string; source: typeof source; sink: typeof sink; checkpointStore: typeof checkpointStore }
+
+describe('createCdcPipeline', () => {
+  test('gives the transform the events of the source', () => {
+    const pipeline = createCdcPipeline({
+      ...parts,
+      transform: change => {
+        expectTypeOf(change).toEqualTypeOf<Change>()
+        return { body }
+      },
+      ordering: change => String(change.id),
+    })
+    expectTypeOf(pipeline).toEqualTypeOf<CdcPipeline>()
+  })
+
+  test('takes a transform that returns one message, several, none, or a promise of them', () => {
+    createCdcPipeline({ ...parts, transform: () => [{ body }, { body, routingKey: 'a' }] })
+    createCdcPipeline({ ...parts, transform: () => null })
+    createCdcPipeline({ ...parts, transform: async change => (change.id > 1 ? { body } : null) })
+    createCdcPipeline({ ...parts, transform: (() => ({ body })) as Transform<Change, RabbitMessage> })
+  })
+
+  test('does not compile when the transform returns something that the sink does not take', () => {
+    // @ts-expect-error a body must be bytes
+    createCdcPipeline({ ...parts, transform: () => ({ body: 'text' }) })
+    // @ts-expect-error the event itself is no message
+    createCdcPipeline({ ...parts, transform: change => change })
+    // @ts-expect-error a supertype of a message is none
+    createCdcPipeline({ ...parts, transform: () => ({}) as object })
+    // @ts-expect-error a forgotten return
+    createCdcPipeline({ ...parts, transform: () => undefined })
+    // @ts-expect-error a forgotten return on one way
+    createCdcPipeline({ ...parts, transform: change => (change.id > 1 ? { body } : undefined) })
+  })
+
+  test('does not compile when the transform takes other events than the source gives', () => {
+    // @ts-expect-error the source gives no `name`
+    createCdcPipeline({ ...parts, transform: (change: { name: string }) => (change.name ? { body } : null) })
+  })
+
+  test('does not compile with an option that does not exist', () => {
+    // @ts-expect-error misspelt
+    createCdcPipeline({ ...parts, transform: () => null, maxInflight: 5 })
+  })
+
+  test('types the payload of each event', () => {
+    const pipeline = createCdcPipeline({ ...parts, transform: () => null })
+    pipeline.on('state', change => expectTypeOf(change.reasons).toEqualTypeOf<readonly string[]>())
+    // @ts-expect-error no such event
+    pipeline.on('error', () => {})
+  })
+})
