@@ -42,6 +42,7 @@ export const errorCodes = {
   // Publisher
   CDC_BROKER_UNAVAILABLE: 'RabbitMQ did not answer, or closed the connection',
   CDC_BROKER_AUTH_FAILED: 'RabbitMQ refused the user name or the password',
+  CDC_BROKER_TLS_FAILED: 'The certificate of RabbitMQ was not accepted, or the port does not speak TLS',
   CDC_BROKER_VHOST_MISSING: 'The virtual host does not exist, or its connection limit is reached',
   CDC_BROKER_ACCESS_REFUSED: 'The RabbitMQ user may not configure or write this exchange or queue',
   CDC_TOPOLOGY_MISMATCH: 'An exchange or queue exists with other properties than those asked for',

@@ -1,0 +1,148 @@
+import { batchSocketWrites, destroySocket } from './amqp-internals.js'
+import type { AmqpChannel, AmqpConnection, AmqpModule } from './amqp-types.js'
+import { bounded, settledWithin } from './bounded.js'
+import type { BrokerAddress } from './broker-address.js'
+
+/** For how long amqplib's goodbye may stay in the socket after the broker closed the connection. */
+const GOODBYE_MS = 1_000
+
+/** What a connection tells while it stands. */
+export interface ConnectionHooks {
+  /** The broker stopped reading from this connection: https://www.rabbitmq.com/docs/connection-blocked */
+  blocked(reason: string): void
+  unblocked(): void
+  /** It is gone, and its channels went before it. Called once. */
+  closed(): void
+}
+
+/** How to connect. */
+export interface ConnectSettings {
+  readonly connectTimeoutMs: number
+  readonly socketOptions: Readonly<Record<string, unknown>>
+}
+
+/**
+ * A connection with listeners on everything that it can tell. `close` is the one source of truth: for a shutdown of the
+ * broker amqplib emits no `error`.
+ */
+export class BrokerConnection {
+  readonly amqp: AmqpConnection
+  /** `host:port/vhost`. */
+  readonly host: string
+  /** Whether it is ours to close. */
+  readonly owned: boolean
+  readonly #hooks: ConnectionHooks
+  #closed = false
+  #error: unknown
+  #whenClosed = (): void => {}
+  readonly #closing: Promise<void> = new Promise(resolve => {
+    this.#whenClosed = resolve
+  })
+
+  constructor(amqp: AmqpConnection, host: string, owned: boolean, hooks: ConnectionHooks) {
+    this.amqp = amqp
+    this.host = host
+    this.owned = owned
+    this.#hooks = hooks
+    // In the same tick in which it was handed out: an `error` without listener would end the process.
+    amqp.on('error', this.#onError)
+    amqp.on('close', this.#onClose)
+    amqp.on('blocked', this.#onBlocked)
+    amqp.on('unblocked', this.#onUnblocked)
+    if (owned) batchSocketWrites(amqp)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Why it is gone, as far as anybody said. */
+  get error(): unknown {
+    return this.#error
+  }
+
+  /** It was closed before anybody listened. */
+  markClosed(error: unknown): void {
+    this.#onClose(error)
+  }
+
+  /** Says goodbye for at most `ms` milliseconds, then ends the socket. A connection of the user's is left alone. */
+  async release(ms: number): Promise<void> {
+    if (!this.owned) return this.#forget()
+    // amqplib's promise stays pending for ever when the connection dies meanwhile, and throws when it is closed.
+    if (!this.#closed && ms > 0)
+      await settledWithin(Promise.race([attempt(() => this.amqp.close()), this.#closing]), ms)
+    destroySocket(this.amqp)
+  }
+
+  readonly #onError = (error: unknown): void => {
+    this.#error = error
+  }
+
+  readonly #onClose = (error?: unknown): void => {
+    if (this.#closed) return
+    this.#closed = true
+    this.#error ??= error
+    if (this.owned) setTimeout(() => destroySocket(this.amqp), GOODBYE_MS).unref()
+    this.#whenClosed()
+    this.#hooks.closed()
+  }
+
+  readonly #onBlocked = (reason: unknown): void => {
+    this.#hooks.blocked(typeof reason === 'string' ? reason : String(reason))
+  }
+
+  readonly #onUnblocked = (): void => {
+    this.#hooks.unblocked()
+  }
+
+  #forget(): void {
+    this.amqp.removeListener('error', this.#onError)
+    this.amqp.removeListener('close', this.#onClose)
+    this.amqp.removeListener('blocked', this.#onBlocked)
+    this.amqp.removeListener('unblocked', this.#onUnblocked)
+  }
+}
+
+/** One attempt to connect and log in, bounded as a whole. Rejects with what amqplib or the socket says. */
+export async function connectBroker(
+  amqp: AmqpModule,
+  { target }: BrokerAddress,
+  { connectTimeoutMs, socketOptions }: ConnectSettings,
+  signal: AbortSignal,
+): Promise<AmqpConnection> {
+  const attempted = amqp.connect(target, {
+    // Without it every message from 2 KiB up waits 40 ms for the peer's delayed acknowledgement.
+    noDelay: true,
+    keepAlive: true,
+    keepAliveDelay: 30_000,
+    writableHighWaterMark: 262_144,
+    ...socketOptions,
+    // Of silence; the bound over all of it is ours, as a peer that drips single bytes would never be silent.
+    timeout: connectTimeoutMs,
+  })
+  return bounded(attempted, connectTimeoutMs, 'take a connection', signal, destroyLate)
+}
+
+/** A connection that came too late: nobody holds it, so nobody would hear its errors. */
+function destroyLate(connection: AmqpConnection): void {
+  connection.on('error', () => {})
+  destroySocket(connection)
+}
+
+/** A channel that came too late, on a connection that may be the user's: nobody would close it. */
+export function closeLate(channel: AmqpChannel): void {
+  channel.on('error', () => {})
+  attempt(() => channel.close()).catch(() => {})
+}
+
+/** Loads amqplib when it is first needed, so that importing the package doesn't need it. */
+export async function loadAmqp(): Promise<AmqpModule> {
+  const loaded = (await import('amqplib')) as unknown as AmqpModule & { default?: AmqpModule }
+  return typeof loaded.connect === 'function' ? loaded : (loaded.default as AmqpModule)
+}
+
+/** amqplib throws instead of rejecting when a connection or channel is closed already. */
+export async function attempt<T>(call: () => Promise<T>): Promise<T> {
+  return await call()
+}

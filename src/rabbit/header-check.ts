@@ -1,0 +1,111 @@
+import { PublishError } from '../errors.js'
+import type { HeaderValue } from '../types.js'
+
+/** What amqplib's buffer for a table holds; more is an error there, or was cut in silence by versions before 2.3.1. */
+const MAX_TABLE_BYTES = 65_536
+const MAX_DEPTH = 32
+
+/** Headers as amqplib encodes them without loss, and the bytes that they take as an AMQP table. */
+export interface CheckedHeaders {
+  readonly headers: Record<string, unknown>
+  readonly bytes: number
+}
+
+/**
+ * Refuses headers that AMQP can't carry, or that amqplib would carry as something else: it sends a Date as an empty
+ * table and a typed array as a table of numbers. Throws a PublishError `CDC_HEADERS_INVALID` that names the header,
+ * never its value. Field table: https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
+ */
+export function checkHeaders(
+  given: { readonly [name: string]: HeaderValue | undefined } | undefined,
+  publishedAt: string,
+): CheckedHeaders {
+  const headers: Record<string, unknown> = { 'x-cdc-published-at': publishedAt }
+  if (given !== undefined) {
+    if (!isPlainObject(given)) fail('Expected `headers` to be a plain object')
+    for (const name of Object.keys(given)) {
+      const value = given[name]
+      if (value === undefined) continue
+      if (name === '__proto__') fail('The header name `__proto__` can not be carried')
+      headers[name] = value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value
+    }
+  }
+  let bytes = 4
+  for (const name of Object.keys(headers)) bytes += fieldBytes(name, headers[name], name, 1)
+  if (bytes > MAX_TABLE_BYTES)
+    fail(`The headers take ${bytes} bytes, more than the ${MAX_TABLE_BYTES} that AMQP carries`)
+  return { headers, bytes }
+}
+
+/** Bytes of headers as a table, without a judgement: what can't be sent counts as nothing. */
+export function headersSize(headers: { readonly [name: string]: HeaderValue | undefined } | undefined): number {
+  try {
+    return checkHeaders(headers, '').bytes
+  } catch {
+    return 0
+  }
+}
+
+function fieldBytes(name: string, value: unknown, header: string, depth: number): number {
+  const nameBytes = Buffer.byteLength(name)
+  if (nameBytes > 255)
+    fail(`The name of a header or of a field in it is ${nameBytes} bytes long, more than 255`, header)
+  return 1 + nameBytes + valueBytes(value, header, depth)
+}
+
+function valueBytes(value: unknown, header: string, depth: number): number {
+  if (typeof value === 'string') return 5 + Buffer.byteLength(value)
+  if (typeof value === 'number') return numberBytes(value, header)
+  if (typeof value === 'boolean') return 2
+  if (value === null) return 1
+  if (typeof value !== 'object') return fail(`A ${typeof value} can not be sent`, header, hintFor(typeof value))
+  if (depth > MAX_DEPTH) return fail(`The value is nested deeper than ${MAX_DEPTH} levels`, header)
+  if (Array.isArray(value)) {
+    let bytes = 5
+    for (const item of value) bytes += valueBytes(item, header, depth + 1)
+    return bytes
+  }
+  if (Buffer.isBuffer(value)) return 5 + value.length
+  if (!isPlainObject(value)) return fail(`${kindOf(value)} can not be sent`, header, hintFor(kindOf(value)))
+  let bytes = 5
+  for (const name of Object.keys(value)) {
+    // `!` is amqplib's way to choose a wire type: data must not.
+    if (name === '!' || name === '__proto__') return fail(`A field named \`${name}\` can not be carried`, header)
+    const field = value[name]
+    if (field !== undefined) bytes += fieldBytes(name, field, header, depth + 1)
+  }
+  return bytes
+}
+
+function numberBytes(value: number, header: string): number {
+  if (!Number.isFinite(value)) return fail('Expected a finite number', header)
+  if (value < -(2 ** 63)) return fail('The number is below the smallest that AMQP can carry', header)
+  if (Math.floor(value) !== value || value >= 2 ** 63) return 9
+  if (value >= -0x80 && value < 0x80) return 2
+  if (value >= -0x8000 && value < 0x8000) return 3
+  return value >= -0x80000000 && value < 0x80000000 ? 5 : 9
+}
+
+function isPlainObject(value: object): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function kindOf(value: object): string {
+  if (value instanceof Date) return 'A Date'
+  if (value instanceof Uint8Array) return 'A Uint8Array inside of an array or object'
+  return 'An object of a class'
+}
+
+function hintFor(kind: string): string | undefined {
+  if (kind === 'A Date') return 'send its ISO string, or its milliseconds as a number'
+  if (kind === 'bigint') return 'send it as a string'
+  if (kind.startsWith('A Uint8Array')) return 'make it a Buffer'
+  return undefined
+}
+
+function fail(text: string, header?: string, hint?: string): never {
+  const where = header === undefined ? '' : ` in the header \`${header.replace(/[^\x20-\x7e]/g, '?').slice(0, 60)}\``
+  throw new PublishError('CDC_HEADERS_INVALID', 'invalid', text + where, hint === undefined ? {} : { hint })
+}

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type TypedEmitter from 'typed-emitter'
+import { BrokerError, OptionsError } from '../errors.js'
+import { emitSafely, type PublisherEvents } from '../events.js'
+import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink } from '../types.js'
+import { settledWithin } from './bounded.js'
+import { headersSize } from './header-check.js'
+import { HealthBoard } from './health-board.js'
+import { Link, type LinkHooks } from './link.js'
+import { checkMessage } from './message-check.js'
+import { Outbox } from './outbox.js'
+import { type PublisherSettings, type RabbitPublisherOptions, resolveOptions } from './publisher-options.js'
+
+const Emitter: new () => TypedEmitter<PublisherEvents> = EventEmitter as new () => TypedEmitter<PublisherEvents>
+
+/**
+ * Publishes to RabbitMQ over one confirm channel, in the order of the calls, and settles each message on the broker's
+ * word. It heals everything that is a matter of transport: lost connections and channels, a blocked connection, confirms
+ * that don't come, and other messages that make the broker close the channel. Meanwhile promises stay pending, and what
+ * was unconfirmed is sent again in its order: at least once, with the same message id on every copy.
+ *
+ * It keeps what isn't confirmed in memory: whoever calls `publish` without waiting for promises sets the bound, as the
+ * pipeline does with `maxInFlight` and `maxInFlightBytes`.
+ *
+ * ```ts
+ * const publisher = new RabbitPublisher({ url: 'amqp://localhost', exchange: { name: 'cdc' } })
+ * await publisher.open()
+ * await publisher.publish({ routingKey: 'orders.insert', body: Buffer.from('{}') })
+ * await publisher.close()
+ * ```
+ */
+export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
+  // All state is private to the class: `util.inspect` and loggers must not find a password.
+  readonly #settings: PublisherSettings
+  readonly #health = new HealthBoard('connecting')
+  readonly #outbox: Outbox
+  readonly #link: Link
+  #opening: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+
+  /** Checks the options and touches nothing. Throws an OptionsError that names the option. */
+  constructor(options: RabbitPublisherOptions) {
+    super()
+    this.#settings = resolveOptions(options, Math.random)
+    this.#outbox = new Outbox(this.#settings.confirmTimeoutMs, {
+      returned: ({ fields, properties }) => {
+        const { exchange, routingKey, replyText } = fields
+        this.#tell('returned', { messageId: String(properties.messageId), exchange, routingKey, replyText })
+      },
+      healRoutes: () => this.#link.heal(),
+      silence: (silentMs, unconfirmed) => {
+        this.#tell('confirmTimeout', { unconfirmed, silentMs })
+        this.#link.recycle(silentMs)
+      },
+      cleared: () => this.#link.cleared(),
+    })
+    const hooks: LinkHooks = {
+      connected: connected => this.#tell('connected', connected),
+      disconnected: disconnected => this.#tell('disconnected', disconnected),
+      retry: retry => this.#tell('retry', retry),
+      blocked: blocked => this.#tell('blocked', blocked),
+      unblocked: unblocked => this.#tell('unblocked', unblocked),
+    }
+    this.#link = new Link(this.#settings, this.#outbox, this.#health, hooks, Math.random)
+  }
+
+  /**
+   * Connects, declares or checks the topology, and opens the channel. Waits through outages for as long as they last.
+   * Rejects with a BrokerError that isn't retryable when the log-in, the virtual host, TLS, access or the topology is
+   * refused, and with the signal's reason on abort; then it may be called again. Further calls share the first result.
+   */
+  open({ signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#closing) return Promise.reject(closed())
+    this.#opening ??= this.#link.open(signal).catch(error => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  /**
+   * Resolves when RabbitMQ has confirmed the message: on a durable queue it is on disk, on a quorum queue with the
+   * majority. Don't change the body before. The message id is that of the message, else that of `delivery`, else random.
+   * Rejects with a PublishError for this message alone: `nack` (`CDC_NACKED`), `unroutable` (`CDC_UNROUTABLE`), `refused`
+   * (`CDC_MESSAGE_REFUSED`), or, before it is sent, `invalid`; after `close()` with `CDC_PUBLISHER_CLOSED`.
+   * A header `x-cdc-published-at` carries the time of the call, in ISO 8601.
+   */
+  publish(message: RabbitMessage, delivery?: Delivery): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // A throw in here rejects the promise.
+      if (this.#closing) throw closed()
+      if (!this.#opening) throw new OptionsError('CDC_STATE_INVALID', 'Call `open()` before `publish()`')
+      const id = message?.messageId ?? delivery?.id ?? randomUUID()
+      const { exchange, routingKey, body, options, bytes } = checkMessage(message, id, now(), this.#settings.message)
+      this.#outbox.push({ exchange, routingKey, body, options, bytes, resolve, reject, sent: false })
+    })
+  }
+
+  /** Bytes of the body and the headers. */
+  sizeOf(message: RabbitMessage): number {
+    return message.body.byteLength + headersSize(message.headers)
+  }
+
+  /**
+   * How the connection is doing. Reasons: `connecting`, `reconnecting`, `blocked` (the broker is out of memory or disk
+   * and reads nothing), `unauthorized` and `topology` (refused while running, tried again for ever), `disconnected` (a
+   * connection that was passed in is gone), `closed`.
+   */
+  health(): PartHealth {
+    return this.#health.current
+  }
+
+  /** Calls the listener at each change of health; returns the function that ends this. */
+  onHealth(listener: HealthListener): () => void {
+    return this.#health.listen(listener)
+  }
+
+  /**
+   * Takes no more messages, waits for the confirms of those it has for at most `drainTimeoutMs` (in milliseconds, from
+   * 0, default 30000), then closes channel and connection, at most 2 s each, and ends the socket. What is unconfirmed
+   * then rejects with `CDC_PUBLISHER_CLOSED`: it may or may not have arrived. Never rejects; all calls share one result.
+   */
+  close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
+    return this.#closing
+  }
+
+  async #close({ drainTimeoutMs = 30_000 }: { readonly drainTimeoutMs?: number }): Promise<void> {
+    // Nothing can be confirmed without a connection that may still come.
+    const hopeless = this.#link.dead || !this.#opening
+    if (!hopeless && drainTimeoutMs > 0) await settledWithin(this.#outbox.idle(), drainTimeoutMs)
+    await this.#link.close()
+    this.#health.set('closed')
+    this.#outbox.rejectAll(closed)
+  }
+
+  #tell<Name extends keyof PublisherEvents>(name: Name, payload: Parameters<PublisherEvents[Name]>[0]): void {
+    if (this.listenerCount(name) === 0) return
+    // Listeners are user code: a throw in amqplib's callbacks would end the connection.
+    queueMicrotask(() => {
+      const emit = this.emit.bind(this) as (name: Name, payload: unknown) => boolean
+      emitSafely(emit, name, payload)
+    })
+  }
+}
+
+let lastMs = 0
+let lastText = ''
+
+/** Formatting a date costs more than all other checks of a message; most come in the same millisecond as another. */
+function now(): string {
+  const ms = Date.now()
+  if (ms !== lastMs) {
+    lastMs = ms
+    lastText = new Date(ms).toISOString()
+  }
+  return lastText
+}
+
+function closed(): BrokerError {
+  const hint = 'messages that were not confirmed may or may not have arrived'
+  return new BrokerError('CDC_PUBLISHER_CLOSED', 'The publisher is closed', { hint, retryable: true })
+}
