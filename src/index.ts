@@ -4,7 +4,7 @@ export type { FileCheckpointStoreOptions } from './checkpoint/file-checkpoint-st
 // Checkpoint stores
 export { fileCheckpointStore } from './checkpoint/file-checkpoint-store.js'
 export { memoryCheckpointStore } from './checkpoint/memory-checkpoint-store.js'
-export type { MongoCheckpointStoreOptions } from './checkpoint/mongo-checkpoint-store.js'
+export type { MongoCheckpointStoreOptions, MongoCheckpointStorePlace } from './checkpoint/mongo-checkpoint-store.js'
 export { mongoCheckpointStore } from './checkpoint/mongo-checkpoint-store.js'
 export type { CdcErrorCode, CdcErrorDetails, RejectReason } from './errors.js'
 // Errors
@@ -28,11 +28,13 @@ export type { DocumentMessageOptions } from './message/document-message.js'
 export { documentMessage } from './message/document-message.js'
 export type { EjsonMode } from './message/ejson-encoder.js'
 export { ejsonBytes, ejsonText } from './message/ejson-encoder.js'
+export type { MessageOptions } from './message/message-options.js'
 export { messageId } from './message-id.js'
 // Pipeline
 export type { CdcPipeline, StopOptions, StopResult } from './pipeline/cdc-pipeline.js'
 export { createCdcPipeline } from './pipeline/create-cdc-pipeline.js'
-export type { PipelineHealth, PipelineStats } from './pipeline/health.js'
+export type { FailedEventPolicy } from './pipeline/failure-policy.js'
+export type { CheckpointSummary, PipelineCounters, PipelineHealth, PipelineStats } from './pipeline/health.js'
 export type { CdcPipelineOptions, Ordering } from './pipeline/pipeline-options.js'
 export type { RabbitPublisherOptions } from './rabbit/publisher-options.js'
 // Sink
@@ -45,7 +47,7 @@ export type { ChangeStreamSourceOptions, NamePattern } from './source/source-opt
 export { filter } from './transform/filter.js'
 export { map } from './transform/map.js'
 export { onlyNamespaces } from './transform/only-namespaces.js'
-export { onlyOperations } from './transform/only-operations.js'
+export { type OperationType, onlyOperations } from './transform/only-operations.js'
 export { pipe } from './transform/pipe.js'
 export { whenChanged } from './transform/when-changed.js'
 
