@@ -17,6 +17,10 @@ export default defineConfig([
     ...shared,
     format: 'cjs',
     noExternal: ['p-retry', 'is-network-error'],
+    // As `require`: Jest runs CommonJS in a context that has no `import()`.
+    esbuildOptions: options => {
+      options.supported = { 'dynamic-import': false }
+    },
     banner: { js: '/* Contains p-retry and is-network-error, MIT licence, (c) Sindre Sorhus */' },
   },
 ])

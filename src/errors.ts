@@ -12,7 +12,7 @@ export const errorCodes = {
   CDC_OPTION_INVALID: 'An option has a value outside its range or of the wrong type',
   CDC_OPTION_UNKNOWN: 'An option that does not exist, most often a misspelt one',
   CDC_STATE_INVALID: 'A call that the present state does not allow, such as a second start',
-  CDC_START_ABORTED: 'The start was given up by `stop()`',
+  CDC_START_ABORTED: 'The pipeline was stopped before this was through',
   CDC_START_TIMEOUT: 'The start took longer than `startTimeoutMs`',
   // Source
   CDC_NOT_REPLICA_SET: 'Change streams need a replica set or a sharded cluster, and this is a standalone server',

@@ -1,4 +1,5 @@
 import { type CdcErrorCode, OptionsError } from './errors.js'
+import type { BackOffOptions } from './retry.js'
 
 /** The few validators, and with them the wording of every option error: option in backticks, expected, got. */
 
@@ -79,4 +80,18 @@ export function assertMethods<T>(name: string, value: T, methods: readonly strin
     if (typeof target?.[method] !== 'function') fail(name, `an object with a method \`${method}\``, value)
   }
   return value
+}
+
+/** The longest duration that an option may have: a day. A timer that is set beyond 24.8 days would fire at once. */
+export const DAY_MS = 86_400_000
+
+/** The delays between attempts, with their defaults. */
+export function resolveBackOff(name: string, options: BackOffOptions): Required<BackOffOptions> {
+  assertKnown(`\`${name}\``, options, ['minDelayMs', 'maxDelayMs'])
+  const { minDelayMs = 100 } = options
+  const { maxDelayMs = Math.max(30_000, minDelayMs) } = options
+  return {
+    minDelayMs: assertInteger(`${name}.minDelayMs`, minDelayMs, 1, DAY_MS),
+    maxDelayMs: assertInteger(`${name}.maxDelayMs`, maxDelayMs, minDelayMs, DAY_MS),
+  }
 }

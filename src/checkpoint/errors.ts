@@ -24,11 +24,19 @@ export function foreign(where: string, got: string, expected: string): Checkpoin
   return new CheckpointError('CDC_CHECKPOINT_FOREIGN', text, { hint: 'give each pipeline a place of its own' })
 }
 
-/** Loading or saving failed and may succeed later; an error of ours goes through as it is. */
+// Unauthorized, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
+const ACCESS_CODES = [13, 18, 334, 391]
+
+/**
+ * Loading or saving failed; an error of ours goes through as it is. What the server refuses for lack of rights isn't
+ * tried again at the start; everything else may pass.
+ */
 export function failed(what: 'load' | 'save', where: string, cause: unknown): CheckpointError {
   if (isCdcError(cause)) return cause as CheckpointError
   // An access error of the server quotes the whole command, with session and signature.
   const [reason] = messageOf(cause).split(' to execute command')
   const text = `Could not ${what} the checkpoint in ${where}: ${reason}`
-  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, retryable: true })
+  const refused = ACCESS_CODES.includes(Number((cause as { code?: unknown } | null)?.code))
+  const hint = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'
+  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, retryable: !refused, ...(refused && { hint }) })
 }

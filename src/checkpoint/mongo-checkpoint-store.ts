@@ -24,7 +24,7 @@ export type MongoCheckpointStoreOptions = MongoCheckpointStorePlace &
 /** Where {@link mongoCheckpointStore} writes. */
 export interface MongoCheckpointStorePlace {
   /**
-   * Best not the one that is watched: its `find` and `update` on one collection is all that the store's user needs.
+   * Best not the one that is watched, so that the store's user needs `find`, `insert` and `update` on one collection only.
    * Where it is watched after all, the pipeline excludes the collection. Not `admin`, `local` or `config`.
    * @default 'cdc'
    */
@@ -40,8 +40,8 @@ export interface MongoCheckpointStorePlace {
  *
  * @throws OptionsError when called, for a missing, unknown or contradictory option; for a `uri` that can't be parsed from
  * the first `load` or `save`
- * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` from `load`; `CDC_CHECKPOINT_FAILED` from both, retryable, when
- * MongoDB can't be reached, refuses, or doesn't get the write to a majority within 10 seconds
+ * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` from `load`; `CDC_CHECKPOINT_FAILED` from both, retryable when
+ * MongoDB can't be reached or doesn't get the write to a majority within 10 seconds, not when it refuses the user
  *
  * @example
  * import { mongoCheckpointStore } from 'mongo-rabbit-cdc'

@@ -3,7 +3,7 @@ import type { PipelineHealth, PipelineStats } from './health.js'
 
 /** How a pipeline ended. */
 export interface StopResult {
-  /** Whether everything that had been read is settled; then the next start sends no duplicates. */
+  /** Whether everything that was read is settled and its position saved; then the next start sends no duplicates. */
   readonly drained: boolean
   /** Events that were read and are not settled: the next start reads them again. */
   readonly unconfirmed: number

@@ -110,7 +110,7 @@ export class Deliver<E, M> {
     try {
       let bytes = 0
       if (sink.sizeOf) for (const message of messages) bytes += sink.sizeOf(message)
-      if (sink.sizeOf) this.#hooks.resized(job, bytes)
+      if (sink.sizeOf && bytes >= 0) this.#hooks.resized(job, bytes) // not with NaN, which would stick
       return true
     } catch (error) {
       this.#giveUp(job, 'publish', error, 1)

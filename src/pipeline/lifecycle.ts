@@ -194,7 +194,8 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     for (const unsubscribe of this.#unsubscribe) void quietly(unsubscribe)
     await closeParts(this.#options, this.#flow.checkpointer, this.#reading)
     const unconfirmed = this.#flow.span.unsettled
-    const result = { drained: unconfirmed === 0, unconfirmed }
+    const saved = this.#flow.checkpointer.unsavedEvents === 0
+    const result = { drained: unconfirmed === 0 && saved, unconfirmed }
     this.#state.enter(this.#fatal ? 'failed' : 'stopped')
     emitSafely(this.#tell, 'stopped', { ...result, ...this.#fatal })
     this.#settleDone()

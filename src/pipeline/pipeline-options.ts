@@ -6,6 +6,7 @@ import {
   assertNumber,
   assertOneOf,
   assertText,
+  resolveBackOff,
 } from '../options.js'
 import type { BackOffOptions } from '../retry.js'
 import type { CheckpointStore, Sink, Source, Transform } from '../types.js'
@@ -153,7 +154,7 @@ export function resolveOptions<E, M>(options: CdcPipelineOptions<E, M>): Resolve
     transformConcurrency: assertInteger('transformConcurrency', transformConcurrency, 1),
     transformTimeoutMs: duration('transformTimeoutMs', transformTimeoutMs),
     maxAttempts: assertInteger('maxAttempts', maxAttempts, 1),
-    retry: resolveRetry(retry),
+    retry: resolveBackOff('retry', retry),
     checkpointIntervalMs: duration('checkpointIntervalMs', checkpointIntervalMs),
     idleCheckpointIntervalMs: duration('idleCheckpointIntervalMs', idleCheckpointIntervalMs),
     maxUnsavedEvents: assertInteger('maxUnsavedEvents', maxUnsavedEvents, 1),
@@ -161,15 +162,5 @@ export function resolveOptions<E, M>(options: CdcPipelineOptions<E, M>): Resolve
     drainTimeoutMs: duration('drainTimeoutMs', drainTimeoutMs, 0),
     startTimeoutMs: startTimeoutMs === undefined ? undefined : duration('startTimeoutMs', startTimeoutMs),
     random: Math.random,
-  }
-}
-
-function resolveRetry(retry: BackOffOptions): Required<BackOffOptions> {
-  assertKnown('`retry`', retry, ['minDelayMs', 'maxDelayMs'])
-  const { minDelayMs = 100 } = retry
-  const { maxDelayMs = Math.max(30_000, minDelayMs) } = retry
-  return {
-    minDelayMs: duration('retry.minDelayMs', minDelayMs),
-    maxDelayMs: duration('retry.maxDelayMs', maxDelayMs, minDelayMs),
   }
 }

@@ -121,8 +121,9 @@ export class TransformStage<E, M, T extends { readonly record: EventRecord<E> }>
   }
 
   #finish(item: T, output: unknown): void {
-    const messages = output === null ? [] : Array.isArray(output) ? output : [output]
-    const hole = messages.findIndex(message => message === undefined || message === null)
+    const outputs: unknown[] = Array.isArray(output) ? output : [output]
+    const messages = outputs.includes(null) ? outputs.filter(message => message !== null) : outputs
+    const hole = messages.indexOf(undefined)
     if (hole === -1) this.#hooks.transformed(item, messages as readonly M[])
     else this.#hooks.failed(item, outputInvalid(output, hole))
   }

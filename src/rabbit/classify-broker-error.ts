@@ -47,7 +47,8 @@ function atConnect(text: string, code: unknown): Known | undefined {
 
 function onChannel(text: string, code: unknown, stage: BrokerStage): Known | undefined {
   if (code === 403) {
-    const hint = 'the user needs the permission `write` on the exchange, `configure` to declare, `read` to bind a queue'
+    const hint =
+      'the user needs `write` on the exchange; `configure` to declare; to bind, `write` on the queue and `read` on the exchange'
     return { code: 'CDC_BROKER_ACCESS_REFUSED', hint }
   }
   if (stage !== 'topology') return undefined

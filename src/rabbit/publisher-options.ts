@@ -1,5 +1,13 @@
 import { OptionsError } from '../errors.js'
-import { assertBoolean, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
+import {
+  assertBoolean,
+  assertInteger,
+  assertKnown,
+  assertMethods,
+  assertText,
+  DAY_MS,
+  resolveBackOff,
+} from '../options.js'
 import type { BackOffOptions } from '../retry.js'
 import type { AmqpConnection } from './amqp-types.js'
 import { type BrokerAddress, parseBrokerUrl, shuffled } from './broker-address.js'
@@ -103,7 +111,6 @@ const KNOWN: readonly (keyof RabbitPublisherOptions)[] = [
   ...(['maxMessageBytes', 'reconnect', 'socketOptions'] as const),
 ]
 
-const DAY_MS = 86_400_000
 /** The largest that RabbitMQ can be configured for. */
 const MAX_MESSAGE_BYTES = 512 * 2 ** 20
 
@@ -112,9 +119,6 @@ export function resolveOptions(options: RabbitPublisherOptions, random: () => nu
   assertKnown('RabbitPublisher', options, KNOWN)
   const { exchange, queue, mandatory = true, persistent = true, reconnect = {}, socketOptions = {} } = options
   const { confirmTimeoutMs = 30_000, connectTimeoutMs = 10_000, maxMessageBytes = 16 * 2 ** 20 } = options
-  assertKnown('reconnect', reconnect, ['minDelayMs', 'maxDelayMs'])
-  const minDelayMs = assertInteger('reconnect.minDelayMs', reconnect.minDelayMs ?? 100, 1, DAY_MS)
-  const maxDelayMs = reconnect.maxDelayMs ?? Math.max(30_000, minDelayMs)
   const topology = planTopology(options)
   const routingKey = options.routingKey ?? (queue && !exchange ? queue.name : '')
   if (routingKey !== '') assertText('routingKey', routingKey, 255)
@@ -131,7 +135,7 @@ export function resolveOptions(options: RabbitPublisherOptions, random: () => nu
     },
     confirmTimeoutMs: assertInteger('confirmTimeoutMs', confirmTimeoutMs, 10, DAY_MS),
     connectTimeoutMs: assertInteger('connectTimeoutMs', connectTimeoutMs, 10, DAY_MS),
-    reconnect: { minDelayMs, maxDelayMs: assertInteger('reconnect.maxDelayMs', maxDelayMs, minDelayMs, DAY_MS) },
+    reconnect: resolveBackOff('reconnect', reconnect),
     socketOptions,
   }
 }

@@ -99,7 +99,9 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
 
   /** Bytes of the body and the headers. */
   sizeOf(message: RabbitMessage): number {
-    return message.body.byteLength + headersSize(message.headers)
+    // A body of another kind is refused when it is published; here it has no size.
+    const bytes = message.body?.byteLength ?? 0
+    return bytes + headersSize(message.headers)
   }
 
   /**

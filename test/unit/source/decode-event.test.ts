@@ -1,0 +1,162 @@
+import fc from 'fast-check'
+import { BSON } from 'mongodb'
+import { describe, expect, it } from 'vitest'
+import { dateMs, millisecondsOf } from '../../../src/date-ms.js'
+import { decodeEvent } from '../../../src/source/decode-event.js'
+
+const { Binary, BSONRegExp, Code, DBRef, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID } =
+  BSON
+
+const decode = (bytes: Uint8Array, promoteValues = true): Record<string, unknown> =>
+  decodeEvent(bytes, BSON.deserialize, promoteValues) as unknown as Record<string, unknown>
+
+const FAR = 9_000_000_000_000_000n
+
+/** The bytes of a document in which every 64-bit integer has become a date: no driver class holds such dates. */
+function withDates(document: BSON.Document): Uint8Array {
+  const bytes = BSON.serialize(document)
+  for (const element of elements(bytes)) if (element.type === 0x12) bytes[element.at] = 0x09
+  return bytes
+}
+
+/** Where the elements of a document of documents, arrays and 64-bit integers begin. */
+function elements(bytes: Uint8Array): { type: number; at: number }[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const found: { type: number; at: number }[] = []
+  const walk = (start: number): void => {
+    const end = start + view.getInt32(start, true) - 1
+    for (let at = start + 4; at < end; ) {
+      const type = bytes[at] as number
+      found.push({ type, at })
+      const value = bytes.indexOf(0, at + 1) + 1
+      if (type === 0x12) at = value + 8
+      else {
+        walk(value)
+        at = value + view.getInt32(value, true)
+      }
+    }
+  }
+  walk(0)
+  return found
+}
+
+const at = (value: unknown, ...path: (string | number)[]): Date =>
+  path.reduce<unknown>((target, name) => (target as Record<string | number, unknown>)[name], value) as Date
+
+describe('a date that JavaScript can not hold', () => {
+  const far = Long.fromBigInt(FAR)
+
+  it('keeps its milliseconds at any depth, also inside of arrays', () => {
+    const event = decode(withDates({ a: far, b: { c: { d: far } }, e: [[{}, { f: [far] }]], g: Long.fromBigInt(-FAR) }))
+    expect(millisecondsOf(at(event, 'a'))).toBe(FAR)
+    expect(millisecondsOf(at(event, 'b', 'c', 'd'))).toBe(FAR)
+    expect(millisecondsOf(at(event, 'e', 0, 1, 'f', 0))).toBe(FAR)
+    expect(millisecondsOf(at(event, 'g'))).toBe(-FAR)
+  })
+
+  it('is told from the last one that it can hold', () => {
+    const event = decode(
+      withDates({ last: Long.fromBigInt(8_640_000_000_000_000n), next: Long.fromBigInt(8_640_000_000_000_001n) }),
+    )
+    expect(millisecondsOf(at(event, 'last'))).toBe(8_640_000_000_000_000)
+    expect(dateMs in at(event, 'last')).toBe(false)
+    expect(millisecondsOf(at(event, 'next'))).toBe(8_640_000_000_000_001n)
+  })
+
+  it('is found below fields with hostile, empty and foreign names', () => {
+    const names = ['__proto__', 'constructor', 'toString', '', 'ü', '日本', 'a.b', '$x']
+    for (const name of names) {
+      const document = Object.defineProperty({}, name, { value: { d: far }, enumerable: true })
+      const event = decode(withDates({ x: document }))
+      const parent = Object.getOwnPropertyDescriptor(event.x, name)?.value
+      expect([name, millisecondsOf(parent.d)]).toEqual([name, FAR])
+      expect(({} as { d?: unknown }).d).toBeUndefined()
+    }
+  })
+
+  it('is the one that counts where a name stands there twice', () => {
+    const twice = (first: bigint, second: bigint): Date => {
+      const bytes = withDates({ a: Long.fromBigInt(first), b: Long.fromBigInt(second) })
+      bytes[bytes.lastIndexOf('b'.charCodeAt(0))] = 'a'.charCodeAt(0)
+      return at(decode(bytes), 'a')
+    }
+    expect(millisecondsOf(twice(FAR, FAR + 1n))).toBe(FAR + 1n)
+    expect(millisecondsOf(twice(5n, FAR))).toBe(FAR)
+    const plain = twice(FAR, 5n)
+    expect(millisecondsOf(plain)).toBe(5)
+    expect(dateMs in plain).toBe(false)
+  })
+})
+
+it('keeps a regular expression that JavaScript can not parse, and text that is no UTF-8', () => {
+  expect(decode(BSON.serialize({ r: new BSONRegExp('(?i)x', 'i') })).r).toMatchObject({ pattern: '(?i)x' })
+  const bytes = BSON.serialize({ s: 'ab' })
+  bytes[bytes.indexOf(0x61)] = 0xff
+  expect(decode(bytes).s).toBe('\uFFFDb')
+})
+
+it('says with a typed error that bytes are no document', () => {
+  for (const bytes of [Buffer.from('0500000001', 'hex'), Buffer.from('not bson at all')]) {
+    expect(() => decode(bytes)).toThrow(expect.objectContaining({ code: 'CDC_EVENT_UNDECODABLE', retryable: false }))
+  }
+})
+
+const name = fc.oneof(
+  fc.stringMatching(/^[^\0]{0,6}$/),
+  fc.constantFrom('__proto__', 'constructor', '_bsontype', '$ref', '$id', 'a', '0', '1'),
+)
+const bytes = fc.uint8Array({ maxLength: 20 })
+const document = fc.letrec(tie => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.string(),
+    fc.double(),
+    fc.integer(),
+    fc.boolean(),
+    fc.constantFrom(null, undefined, new MinKey(), new MaxKey()),
+    fc.date({ noInvalidDate: true }),
+    fc.double().map(n => new Double(n)),
+    fc.integer().map(n => new Int32(n)),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(n => Long.fromBigInt(n)),
+    fc.uint8Array({ minLength: 16, maxLength: 16 }).map(b => new Decimal128(b)),
+    fc.uint8Array({ minLength: 12, maxLength: 12 }).map(b => new ObjectId(b)),
+    fc.uint8Array({ minLength: 16, maxLength: 16 }).map(b => new UUID(b)),
+    fc.tuple(bytes, fc.constantFrom(0, 1, 2, 3, 5, 6, 7, 128)).map(([b, subType]) => new Binary(b, subType)),
+    fc.tuple(fc.nat(), fc.nat()).map(([t, i]) => new Timestamp({ t, i })),
+    fc.constantFrom(new BSONRegExp('a(b', 'imx'), new BSONRegExp('', ''), new BSON.BSONSymbol('s')),
+    fc.string().map(code => new Code(code)),
+    fc.tuple(fc.string(), tie('document')).map(([code, scope]) => new Code(code, scope as BSON.Document)),
+    fc.uint8Array({ minLength: 12, maxLength: 12 }).map(b => new DBRef('other', new ObjectId(b), 'db')),
+    fc.array(tie('value'), { maxLength: 4 }),
+    tie('document'),
+  ),
+  document: fc.array(fc.tuple(name, tie('value')), { maxLength: 5 }).map(fields => {
+    const made = {}
+    for (const [key, value] of fields) {
+      Object.defineProperty(made, key, { value, enumerable: true, configurable: true, writable: true })
+    }
+    return made
+  }),
+}))
+
+it.each([true, false])('decodes whatever there is in BSON as the driver does (promoted: %s)', promoteValues => {
+  fc.assert(
+    fc.property(document.document, value => {
+      let encoded: Uint8Array
+      try {
+        encoded = BSON.serialize(value as BSON.Document, { ignoreUndefined: false })
+      } catch {
+        return // the encoder refuses some, such as a `_bsontype` of no known class
+      }
+      const expected = BSON.deserialize(encoded, { bsonRegExp: true, promoteValues, validation: { utf8: false } })
+      expect(decode(encoded, promoteValues)).toEqual(expected)
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+it('decodes from the middle of a larger buffer, as events lie in a reply', () => {
+  const inner = withDates({ a: { d: Long.fromBigInt(FAR) } })
+  const outer = Buffer.concat([Buffer.alloc(7, 0xee), inner, Buffer.alloc(7, 0xee)])
+  expect(millisecondsOf(at(decode(outer.subarray(7, 7 + inner.length)), 'a', 'd'))).toBe(FAR)
+})
