@@ -96,6 +96,11 @@ console.log(JSON.stringify([process.getActiveResourcesInfo().filter(kind => !/Pi
 describe('the README', () => {
   const [quickStart = '', transformTest = ''] = codeBlocks('README.md', 'js')
 
+  it('opens with the quick start that ships as an example', () => {
+    const example = resolve(app.folder, 'node_modules/mongo-rabbit-cdc/examples/quickstart/index.js')
+    expect(readFileSync(example, 'utf8')).toBe(quickStart)
+  })
+
   it.each([
     ['an ES module', 'quick-start.mjs', (program: string) => program],
     ['CommonJS', 'quick-start.cjs', asCommonJs],
