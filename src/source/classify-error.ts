@@ -21,7 +21,9 @@ const NOT_REPLICA_SET = [40573]
 const IMAGE_MISSING = [47]
 const TOO_LARGE = [10334]
 const CHANGE_STREAM_FATAL = 280
-const INVALID_TOKEN = [260, 50811, 50795, 40647, 40649, 50865, 40674]
+// InvalidUUID, then those of tokens and their KeyStrings; more of the latter are known by their text alone.
+const INVALID_TOKEN = [207, 260, 40647, 40649, 40674, 50795, 50796, 50810, 50811, 50816, 50865, 51057]
+const ABOUT_TOKEN = /resume token|KeyString|Invalid advance/i
 // BadValue, FailedToParse, TypeMismatch, Overflow, IllegalOperation, CommandNotFound, InvalidNamespace,
 // CommandNotSupportedOnView, OptionNotSupportedOnView, unknown stage or field, unknown option value, stage not allowed
 const WATCH_INVALID = [2, 9, 14, 15, 20, 59, 73, 115, 166, 167, 40324, 40415, 51024, 6188501, 31441]
@@ -48,12 +50,9 @@ export function classifySourceError(error: unknown): Verdict {
       ? verdict('fatal', 'CDC_EVENT_ID_LOST', KEEP_ID)
       : verdict('notFound', 'CDC_POSITION_NOT_FOUND', FILTER_CHANGED)
   }
-  if (INVALID_TOKEN.includes(code)) return verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
-  if (WATCH_INVALID.includes(code)) {
-    return /resume token|KeyString/i.test(text)
-      ? verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
-      : verdict('fatal', 'CDC_WATCH_INVALID', CHECK_WATCH)
-  }
+  const aboutToken = !Number.isNaN(code) && ABOUT_TOKEN.test(text)
+  if (INVALID_TOKEN.includes(code) || aboutToken) return verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
+  if (WATCH_INVALID.includes(code)) return verdict('fatal', 'CDC_WATCH_INVALID', CHECK_WATCH)
   return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
 
   function verdict(action: Verdict['action'], name: CdcErrorCode, hint?: string): Verdict {

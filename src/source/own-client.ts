@@ -39,8 +39,14 @@ function decoded(part: string): string {
   }
 }
 
-/** Closes it, bounded: inside a black hole the driver's own close hangs. */
+/** Closes it, bounded: inside a black hole the driver's own close first waits for a connection to end sessions on. */
 export async function closeOwnClient(opening: Promise<MongoClient>): Promise<void> {
   const closing = opening.then(client => client.close()).catch(() => undefined)
-  await withDeadline(closing, CLOSE_MS, () => undefined)
+  await withDeadline(closing, CLOSE_MS, () => opening.then(destroySockets).catch(() => undefined))
+}
+
+/** The driver has no public call for this; its sockets and monitors would hold the process for ten more seconds. */
+function destroySockets(client: MongoClient): void {
+  const { topology } = client as unknown as { readonly topology?: { close?(): void } }
+  topology?.close?.()
 }

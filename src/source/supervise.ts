@@ -166,6 +166,7 @@ async function* batches<E>(
     let next = read(FIRST_READ_MS)
     for (;;) {
       const batch = await next
+      if (left.signal.aborted) return // read ahead, and not wanted any more
       const records = recordsOf<E>(batch, position(), origin)
       if (!batch.closed) {
         next = read(maxAwaitTimeMS)

@@ -258,6 +258,17 @@ describe('an abort', () => {
     await vi.waitFor(() => expect(server.closed).toBe(1))
   })
 
+  it('hands out nothing more, not even what was read ahead, and asks for nothing more', async () => {
+    const server = new FakeServer([[batch(), batch(2), batch(3), batch(4)]])
+    const reading = supervise(start, server.abort.signal, server.supervised())
+    await reading.next()
+    await reading.next()
+    await new Promise(resolve => setImmediate(resolve))
+    server.abort.abort()
+    expect(await reading.next()).toEqual({ done: true, value: undefined })
+    expect(server.reads).toBe(3)
+  })
+
   it('during a delay ends at once', async () => {
     const server = new FakeServer([[batch(2), reset]])
     const reading = supervise(start, server.abort.signal, server.supervised({ minDelayMs: 60_000, maxDelayMs: 60_000 }))

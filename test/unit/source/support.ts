@@ -50,6 +50,8 @@ export class FakeServer {
   readonly told: [name: string, ...details: unknown[]][] = []
   readonly abort: AbortController = new AbortController()
   closed = 0
+  /** How often a batch was asked for. */
+  reads = 0
   alive = true
   /** Resolves when a read stays without answer. */
   readonly silent: Promise<void>
@@ -88,6 +90,7 @@ export class FakeServer {
     let release: (error: Error) => void = () => undefined
     const reader: Reader = {
       nextBatch: () => {
+        this.reads++
         const answer = left.shift() ?? 'silence'
         if (answer instanceof Error) return Promise.reject(answer)
         if (answer !== 'silence') return Promise.resolve(answer)
