@@ -1,4 +1,5 @@
 import pRetry from 'p-retry'
+import { sleep } from './waiting.js'
 
 /** How long to wait between attempts. */
 export interface BackOffOptions {
@@ -72,34 +73,4 @@ export async function retry<T>(call: (attempt: number) => Promise<T>, options: R
   } catch (error) {
     throw error instanceof Attempt ? error.error : error
   }
-}
-
-/** Resolves after `ms` milliseconds; rejects with the reason of the signal when it is aborted before. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason)
-    const onAbort = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', onAbort, { once: true })
-  })
-}
-
-/** The result of `promise`, or the result of `otherwise()` when it has not settled within `ms` milliseconds. */
-export function withDeadline<T, F>(promise: Promise<T>, ms: number, otherwise: () => F): Promise<T | F> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      try {
-        resolve(otherwise())
-      } catch (error) {
-        reject(error)
-      }
-    }, ms)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

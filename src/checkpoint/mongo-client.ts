@@ -1,12 +1,7 @@
 import type { MongoClient } from 'mongodb'
-import { CheckpointError, messageOf, OptionsError } from '../errors.js'
+import { CheckpointError, OptionsError } from '../errors.js'
+import { closeOwnClient, openOwnClient } from '../mongo-client.js'
 import { assertMethods, assertText, fail } from '../options.js'
-import { withDeadline } from '../retry.js'
-
-/** Noticed in seconds: while the store fails, the pipeline itself waits and tries again. */
-const timeouts = { serverSelectionTimeoutMS: 5_000, connectTimeoutMS: 5_000, heartbeatFrequencyMS: 2_000 } as const
-
-const closeMs = 2_000
 
 /** The client that was passed in, or one of our own from the first use on. A closure: no object holds the password. */
 export interface ClientSource {
@@ -34,26 +29,12 @@ function ownClient(uri: string): ClientSource {
   return {
     async client() {
       if (closing) throw new CheckpointError('CDC_CHECKPOINT_FAILED', 'The checkpoint store is closed')
-      opening ??= connectLazily(uri)
+      opening ??= openOwnClient(uri)
       return opening
     },
     close() {
-      const closed = opening?.then(client => client.close()).catch(() => undefined)
-      // Within a black hole the driver's own close would hang.
-      closing ??= withDeadline(Promise.resolve(closed), closeMs, () => undefined)
+      closing ??= opening === undefined ? Promise.resolve() : closeOwnClient(opening)
       return closing
     },
-  }
-}
-
-async function connectLazily(uri: string): Promise<MongoClient> {
-  const { MongoClient } = await import('mongodb')
-  try {
-    return new MongoClient(uri, { ...timeouts, appName: 'mongo-rabbit-cdc' })
-  } catch (error) {
-    // The parser may quote the URI with its password: it is neither cause nor quoted then.
-    const said = messageOf(error)
-    const detail = said.includes('@') || said.includes('got') ? 'it can not be parsed' : said
-    throw new OptionsError('CDC_OPTION_INVALID', `Expected \`uri\` to be a MongoDB connection string: ${detail}`)
   }
 }

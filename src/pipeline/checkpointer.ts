@@ -1,6 +1,7 @@
 import { CheckpointError, isCdcError } from '../errors.js'
-import { type BackOffOptions, retry, withDeadline } from '../retry.js'
+import { type BackOffOptions, retry } from '../retry.js'
 import type { Checkpoint, CheckpointStore, Position } from '../types.js'
+import { withDeadline } from '../waiting.js'
 import type { InFlight } from './in-flight.js'
 
 /** When positions are saved. */

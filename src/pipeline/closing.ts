@@ -1,7 +1,6 @@
-import { withDeadline } from '../retry.js'
+import { quietly, settledWithin } from '../waiting.js'
 import type { Checkpointer } from './checkpointer.js'
 import type { ResolvedOptions } from './pipeline-options.js'
-import { quietly } from './waiting.js'
 
 /** Longest time for the last save, in milliseconds. */
 const SAVE_MS = 4000
@@ -24,5 +23,5 @@ export async function closeParts<E, M>(
     quietly(() => source.close?.()), // not after `reading`: it may be what ends it
     reading,
   ])
-  await withDeadline(closing, CLOSE_MS, () => undefined)
+  await settledWithin(closing, CLOSE_MS)
 }

@@ -3,6 +3,7 @@ import type TypedEmitter from 'typed-emitter'
 import { CdcError, isCdcError, OptionsError } from '../errors.js'
 import { emitSafely, type PipelineEvents, type PipelineState } from '../events.js'
 import type { PartHealth, Position } from '../types.js'
+import { abortable, deferred, quietly } from '../waiting.js'
 import type { CdcPipeline, StopOptions, StopResult } from './cdc-pipeline.js'
 import { closeParts } from './closing.js'
 import { healthOf, type Observed, type PipelineHealth, type PipelineStats, statsOf } from './health.js'
@@ -11,7 +12,6 @@ import { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import { Report } from './report.js'
 import { State } from './state.js'
-import { abortable, deferred, quietly } from './waiting.js'
 
 const Emitter: new () => TypedEmitter<PipelineEvents> =
   EventEmitter as unknown as new () => TypedEmitter<PipelineEvents>

@@ -1,7 +1,7 @@
 import type { Position } from '../types.js'
+import { abortable } from '../waiting.js'
 import type { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
-import { abortable } from './waiting.js'
 
 /**
  * What comes before reading: the position to go on from, and an open sink. The first position of a first run is saved

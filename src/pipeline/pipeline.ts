@@ -1,6 +1,6 @@
 import { SourceError } from '../errors.js'
-import { withDeadline } from '../retry.js'
 import type { SourceRecord } from '../types.js'
+import { withDeadline } from '../waiting.js'
 import { Checkpointer } from './checkpointer.js'
 import { Deliver, type Outcome } from './deliver.js'
 import { Fifo } from './fifo.js'

@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.js'
-import { withDeadline } from '../retry.js'
+import { abortable, withDeadline } from '../waiting.js'
 
 /**
  * The result of a call to the broker, at most `ms` milliseconds later: amqplib has no time-out on any of its calls, and
@@ -19,39 +19,13 @@ export async function bounded<T>(
     // Told below, or too late to be of interest.
     () => {},
   )
-  const aborted = onAbort(signal)
   try {
     const answered = withDeadline(call, ms, () => {
       throw new BrokerError('CDC_BROKER_UNAVAILABLE', `RabbitMQ did not ${what} within ${ms} ms`, { retryable: true })
     })
-    return await Promise.race([answered, aborted.rejection])
+    return await abortable(signal, () => answered)
   } catch (error) {
     over = true
     throw error
-  } finally {
-    aborted.forget()
   }
-}
-
-/** Rejects when the signal is aborted; `forget` takes the listener off, as long-lived signals would gather them. */
-function onAbort(signal: AbortSignal): { rejection: Promise<never>; forget: () => void } {
-  let listener = (): void => {}
-  const rejection = new Promise<never>((_, reject) => {
-    listener = () => reject(signal.reason)
-    if (signal.aborted) listener()
-    else signal.addEventListener('abort', listener, { once: true })
-  })
-  return { rejection, forget: () => signal.removeEventListener('abort', listener) }
-}
-
-/** Resolves when the promise has settled or the time is over, whichever is first; never rejects. */
-export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  await withDeadline(
-    promise.then(
-      () => {},
-      () => {},
-    ),
-    ms,
-    () => {},
-  )
 }

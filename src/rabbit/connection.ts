@@ -1,6 +1,7 @@
+import { settledWithin } from '../waiting.js'
 import { batchSocketWrites, destroySocket } from './amqp-internals.js'
 import type { AmqpChannel, AmqpConnection, AmqpModule } from './amqp-types.js'
-import { bounded, settledWithin } from './bounded.js'
+import { bounded } from './bounded.js'
 import type { BrokerAddress } from './broker-address.js'
 
 /** For how long amqplib's goodbye may stay in the socket after the broker closed the connection. */

@@ -1,4 +1,5 @@
-import { bounded, settledWithin } from './bounded.js'
+import { settledWithin } from '../waiting.js'
+import { bounded } from './bounded.js'
 import type { BrokerConnection } from './connection.js'
 import { attempt, closeLate } from './connection.js'
 import { applyTopology, isEmpty, type TopologyPlan } from './topology.js'

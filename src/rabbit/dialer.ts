@@ -1,5 +1,6 @@
 import type { BrokerError } from '../errors.js'
-import { backOffMs, sleep } from '../retry.js'
+import { backOffMs } from '../retry.js'
+import { sleep } from '../waiting.js'
 import type { AmqpConfirmChannel, AmqpModule } from './amqp-types.js'
 import { bounded } from './bounded.js'
 import { type BrokerStage, classifyBrokerError } from './classify-broker-error.js'

@@ -1,6 +1,7 @@
 import { BrokerError, messageOf } from '../errors.js'
+import { settledWithin } from '../waiting.js'
 import type { AmqpConfirmChannel } from './amqp-types.js'
-import { bounded, settledWithin } from './bounded.js'
+import { bounded } from './bounded.js'
 import { reasonOf } from './classify-broker-error.js'
 import { attempt } from './connection.js'
 import { declareTopology } from './declare-topology.js'

@@ -3,15 +3,15 @@ import type { ChangeStreamDocument, Document, MongoClient } from 'mongodb'
 import type TypedEmitter from 'typed-emitter'
 import { messageOf, OptionsError } from '../errors.js'
 import { emitSafely, type SourceEvents } from '../events.js'
-import { retry, withDeadline } from '../retry.js'
+import { closeOwnClient, openOwnClient } from '../mongo-client.js'
+import { retry } from '../retry.js'
 import type { HealthListener, PartHealth, Position, Source, SourceOpenOptions, SourceRecord } from '../types.js'
+import { abortable, withDeadline } from '../waiting.js'
 import { classifySourceError } from './classify-error.js'
 import { clientWarnings } from './client-warnings.js'
 import { openCommandReader } from './command-reader.js'
 import { type Deployment, describeDeployment } from './deployment.js'
 import { openDriverReader } from './driver-reader.js'
-import { orAbort } from './or-abort.js'
-import { closeOwnClient, openOwnClient } from './own-client.js'
 import { assertUsable } from './position.js'
 import { replyOptions } from './reply-options.js'
 import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveOptions } from './source-options.js'
@@ -72,7 +72,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       assertUsable(position, { origin: originOf(deployment, watch), now: deployment.now })
       return position
     }
-    return await retry(() => orAbort(find().catch(rejectClassified), signal), {
+    return await retry(() => abortable(signal, () => find().catch(rejectClassified)), {
       ...this.#options.retry,
       signal,
       shouldRetry: error => !signal.aborted && classifySourceError(error).action === 'retry',
@@ -91,8 +91,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     this.#warnOfClient()
     yield* supervise<ChangeStreamDocument<TSchema>>(after, signal, {
       ...this.#options,
-      minDelayMs: this.#options.retry.minDelayMs ?? 100,
-      maxDelayMs: this.#options.retry.maxDelayMs ?? 30_000,
+      ...this.#options.retry,
       open: position => this.#openReader(position, watch),
       now: async () => nowOf(await this.#deployment(), watch),
       random: Math.random,

@@ -6,16 +6,18 @@ import { type CdcError, type CdcErrorCode, isCdcError, messageOf, SourceError } 
  */
 export interface Verdict {
   /**
-   * `retry`: open again from the last position. `access`: fatal at the start, tried again slowly later, since roles and
+   * `retry`: open again from the last position. `refused`: fatal at the start; tried again slowly later, since roles and
    * passwords are changed at run time. `history`: the oplog no longer holds the position. `notFound`: the server
    * doesn't find the event of the position. `fatal`: can't heal by itself.
    */
-  readonly action: 'retry' | 'access' | 'history' | 'notFound' | 'fatal'
+  readonly action: 'retry' | 'refused' | 'history' | 'notFound' | 'fatal'
   readonly error: CdcError
 }
 
 const UNAUTHORIZED = [13]
 const AUTHENTICATION = [18, 391, 334]
+/** Atlas answers with one code for many things. */
+const ATLAS_ERROR = 8000
 const HISTORY_LOST = [286, 136]
 const NOT_REPLICA_SET = [40573]
 const IMAGE_MISSING = [47]
@@ -39,8 +41,9 @@ export function classifySourceError(error: unknown): Verdict {
   if (isCdcError(error)) return { action: error.retryable ? 'retry' : 'fatal', error }
   const code = Number((error as ServerError | null)?.code)
   const text = messageOf(error)
-  if (UNAUTHORIZED.includes(code)) return verdict('access', 'CDC_SOURCE_UNAUTHORIZED', NEEDS_ROLES)
-  if (AUTHENTICATION.includes(code)) return verdict('access', 'CDC_SOURCE_AUTH_FAILED', CHECK_PASSWORD)
+  if (UNAUTHORIZED.includes(code)) return verdict('refused', 'CDC_SOURCE_UNAUTHORIZED', NEEDS_ROLES)
+  if (AUTHENTICATION.includes(code) || (code === ATLAS_ERROR && /auth/i.test(text)))
+    return verdict('refused', 'CDC_SOURCE_AUTH_FAILED', CHECK_PASSWORD)
   if (HISTORY_LOST.includes(code)) return verdict('history', 'CDC_HISTORY_LOST', LARGER_OPLOG)
   if (NOT_REPLICA_SET.includes(code)) return verdict('fatal', 'CDC_NOT_REPLICA_SET', START_REPLICA_SET)
   if (IMAGE_MISSING.includes(code)) return verdict('fatal', 'CDC_IMAGE_MISSING', ENABLE_IMAGES)
@@ -53,13 +56,21 @@ export function classifySourceError(error: unknown): Verdict {
   const aboutToken = !Number.isNaN(code) && ABOUT_TOKEN.test(text)
   if (INVALID_TOKEN.includes(code) || aboutToken) return verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
   if (WATCH_INVALID.includes(code)) return verdict('fatal', 'CDC_WATCH_INVALID', CHECK_WATCH)
+  // An assertion in the server without a name: at the start it is most often about what the user asks for.
+  if (/^Location\d+$/.test(String((error as ServerError | null)?.codeName))) {
+    return verdict('refused', 'CDC_WATCH_INVALID', CHECK_WATCH)
+  }
+  if (/^BSON\w*Error$/.test(String((error as Error | null)?.name))) {
+    return verdict('fatal', 'CDC_EVENT_UNDECODABLE', READ_RAW)
+  }
   return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
 
   function verdict(action: Verdict['action'], name: CdcErrorCode, hint?: string): Verdict {
     // A refusal for lack of rights repeats the whole command with session and signature: only its code is told.
-    const detail = action === 'access' ? String((error as ServerError).codeName ?? code) : withoutData(text, name)
+    const isAccess = name === 'CDC_SOURCE_UNAUTHORIZED' || name === 'CDC_SOURCE_AUTH_FAILED'
+    const detail = isAccess ? String((error as ServerError).codeName ?? code) : withoutData(text, name)
     const retryable = action === 'retry'
-    const details = { retryable, ...(hint !== undefined && { hint }), ...(action !== 'access' && { cause: error }) }
+    const details = { retryable, ...(hint !== undefined && { hint }), ...(!isAccess && { cause: error }) }
     return { action, error: new SourceError(name, `MongoDB: ${detail}`, details) }
   }
 }
@@ -79,3 +90,4 @@ const KEEP_ID = 'no stage of `pipeline` may remove or change `_id`'
 const FILTER_CHANGED = 'the filter, or a document that it looks up, changed since the position was saved'
 const TOKEN_DAMAGED = 'the saved position was damaged or does not belong to this stream'
 const CHECK_WATCH = 'check namespace, `pipeline` and the document image options'
+const READ_RAW = 'the reader "command" decodes what the driver\'s own decoder refuses'

@@ -1,5 +1,5 @@
 import type { ClientSession, Db, Document, MongoClient } from 'mongodb'
-import { withDeadline } from '../retry.js'
+import { settledWithin } from '../waiting.js'
 import { type Deserialize, decodeEvent } from './decode-event.js'
 import type { Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
 import { replyOptions } from './reply-options.js'
@@ -75,20 +75,9 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
 
 /** Outside of the session, in which an abandoned getMore may still be running. */
 async function killCursor(db: Db, collection: string, id: CursorReply['cursor']['id']): Promise<void> {
-  await bounded(db.command({ killCursors: collection, cursors: [id] }, replyOptions))
+  await settledWithin(db.command({ killCursors: collection, cursors: [id] }, replyOptions), CLOSE_MS)
 }
 
 async function endSession(session: ClientSession): Promise<void> {
-  await bounded(session.endSession())
-}
-
-async function bounded(call: Promise<unknown>): Promise<void> {
-  await withDeadline(
-    call.then(
-      () => undefined,
-      () => undefined,
-    ),
-    CLOSE_MS,
-    () => undefined,
-  )
+  await settledWithin(session.endSession(), CLOSE_MS)
 }

@@ -1,5 +1,5 @@
 import type { BSON, ChangeStream, ChangeStreamDocument } from 'mongodb'
-import { withDeadline } from '../retry.js'
+import { settledWithin } from '../waiting.js'
 import type { ReaderSetup } from './command-reader.js'
 import type { ChangeEvent, RawEvent, Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
 
@@ -56,8 +56,7 @@ export function openDriverReader(setup: DriverReaderSetup): Reader {
 
   async function close(): Promise<void> {
     pending?.catch(() => undefined) // it rejects when the stream is closed under it
-    const closing = stream.close().catch(() => undefined)
-    await withDeadline(closing, CLOSE_MS, () => undefined)
+    await settledWithin(stream.close(), CLOSE_MS)
   }
 
   return { nextBatch, close }

@@ -5,9 +5,9 @@ import {
   assertInteger,
   assertKnown,
   assertMethods,
-  assertNumber,
   assertOneOf,
   assertText,
+  resolveBackOff,
 } from '../options.js'
 import type { BackOffOptions } from '../retry.js'
 import { isClusterTime, isToken } from './position.js'
@@ -29,7 +29,7 @@ export interface ChangeStreamSourceOptions {
   readonly database?: string
   /** Several databases, by name or pattern: one stream over the deployment, filtered by the server. */
   readonly databases?: readonly NamePattern[]
-  /** Databases to leave out, by name or pattern. @default [] */
+  /** Databases to leave out, by name or pattern; not together with `database`. @default [] */
   readonly excludeDatabases?: readonly NamePattern[]
   /** Collections, by name or pattern. @default all collections of the scope */
   readonly collections?: readonly NamePattern[]
@@ -106,10 +106,11 @@ export type ResolvedOptions = Required<
     | 'onHistoryLost'
     | 'reader'
     | 'watchdogMs'
-    | 'retry'
   >
-> &
-  Pick<ChangeStreamSourceOptions, 'database' | 'databases' | 'collections' | 'promoteValues'> &
+> & { readonly retry: Required<BackOffOptions> } & Pick<
+    ChangeStreamSourceOptions,
+    'database' | 'databases' | 'collections' | 'promoteValues'
+  > &
   Pick<ChangeStreamSourceOptions, 'startAtOperationTime' | 'startAfter'>
 
 const KNOWN = [
@@ -144,6 +145,8 @@ export function resolveOptions(options: ChangeStreamSourceOptions): ResolvedOpti
   if (uri !== undefined) assertText('uri', uri)
   if (database !== undefined && databases !== undefined)
     throw invalid('Expected one of `database` and `databases`, got both')
+  if (database !== undefined && options.excludeDatabases !== undefined)
+    throw invalid('Expected one of `database` and `excludeDatabases`, got both')
   if (database !== undefined) assertDatabase('database', database)
   for (const list of ['databases', 'excludeDatabases', 'collections', 'excludeCollections'] as const) {
     assertPatterns(list, options[list])
@@ -154,9 +157,6 @@ export function resolveOptions(options: ChangeStreamSourceOptions): ResolvedOpti
   if (startAfter !== undefined && !isToken(startAfter)) throw invalid('Expected `startAfter` to be a resume token')
   if (startAtOperationTime !== undefined) assertTime('startAtOperationTime', startAtOperationTime)
   if (options.promoteValues !== undefined) assertBoolean('promoteValues', options.promoteValues)
-  const retry = options.retry ?? {}
-  assertKnown('retry', retry, ['minDelayMs', 'maxDelayMs'])
-  const minDelayMs = assertNumber('retry.minDelayMs', retry.minDelayMs ?? 100, 1)
   return {
     ...pickDefined({ database, databases, collections, promoteValues: options.promoteValues }),
     ...pickDefined({ startAfter, startAtOperationTime }),
@@ -175,7 +175,7 @@ export function resolveOptions(options: ChangeStreamSourceOptions): ResolvedOpti
     onHistoryLost: assertOneOf('onHistoryLost', options.onHistoryLost ?? 'fail', ['fail', 'now']),
     reader: assertOneOf('reader', options.reader ?? 'auto', ['auto', 'command', 'driver']),
     watchdogMs: assertInteger('watchdogMs', options.watchdogMs ?? 5000, 100, 600_000),
-    retry: { minDelayMs, maxDelayMs: assertNumber('retry.maxDelayMs', retry.maxDelayMs ?? 30_000, minDelayMs) },
+    retry: resolveBackOff('retry', options.retry ?? {}),
   }
 }
 

@@ -1,9 +1,9 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { messageOf, SourceError } from '../errors.js'
-import { backOffMs, sleep } from '../retry.js'
+import { backOffMs } from '../retry.js'
 import type { ClusterTime, Position, PositionOrigin, SourceRecord } from '../types.js'
+import { abortable, sleep } from '../waiting.js'
 import { classifySourceError, type Verdict } from './classify-error.js'
-import { orAbort } from './or-abort.js'
 import { compareTimes } from './position.js'
 import type { Reader, ReaderBatch } from './reader.js'
 import { recordsOf } from './records.js'
@@ -47,7 +47,7 @@ export interface Tell {
 /** The first read only shows that the stream stands, and brings the errors that the server keeps until then. */
 const FIRST_READ_MS = 1
 
-const ACCESS_MIN_DELAY_MS = 5_000
+const REFUSED_MIN_DELAY_MS = 5_000
 
 /**
  * The batches of a stream that is opened again after every fault that passes, always from the position behind the last
@@ -96,7 +96,7 @@ export async function* supervise<E>(
   async function openReader(): Promise<OpenReader> {
     const opening = supervised.open(position)
     try {
-      return await orAbort(opening, signal)
+      return await abortable(signal, () => opening)
     } catch (error) {
       // Aborted, it may still open: the cursor would live on in the server.
       if (signal.aborted) opening.then(late => late.reader.close()).catch(() => undefined)
@@ -109,7 +109,7 @@ export async function* supervise<E>(
     switch (action) {
       case 'retry':
         return position
-      case 'access':
+      case 'refused':
         if (stood) return position // roles and passwords are changed at run time
         throw error
       case 'notFound':
@@ -135,7 +135,7 @@ export async function* supervise<E>(
   }
 
   function delayAfter({ action }: Verdict, attempt: number): number {
-    const minDelayMs = action === 'access' ? ACCESS_MIN_DELAY_MS : supervised.minDelayMs
+    const minDelayMs = action === 'refused' ? REFUSED_MIN_DELAY_MS : supervised.minDelayMs
     return backOffMs(attempt, supervised.random, {
       minDelayMs,
       maxDelayMs: Math.max(minDelayMs, supervised.maxDelayMs),
@@ -190,6 +190,8 @@ function cursorClosed(): SourceError {
 }
 
 /** For `health()`: one or two words. */
-export function reasonOf({ action, error }: Verdict): { reason: string; error: string } {
-  return { reason: action === 'access' ? 'unauthorized' : 'reconnecting', error: messageOf(error) }
+export function reasonOf({ error }: Verdict): { reason: string; error: string } {
+  const { code } = error
+  const isAccess = code === 'CDC_SOURCE_UNAUTHORIZED' || code === 'CDC_SOURCE_AUTH_FAILED'
+  return { reason: isAccess ? 'unauthorized' : 'reconnecting', error: messageOf(error) }
 }

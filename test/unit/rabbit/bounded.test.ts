@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { bounded, settledWithin } from '../../../src/rabbit/bounded.js'
+import { bounded } from '../../../src/rabbit/bounded.js'
 import { HealthBoard } from '../../../src/rabbit/health-board.js'
 import type { PartHealth } from '../../../src/types.js'
+import { settledWithin } from '../../../src/waiting.js'
 
 const never = new AbortController().signal
 

@@ -14,8 +14,8 @@ describe('an error of the server', () => {
     ],
     ['retry', 'CDC_SOURCE_UNAVAILABLE', [13435, 13436, 9001, 63, 150, 13388, 94, 112, 211, 314, 999_999]],
     ['history', 'CDC_HISTORY_LOST', [286, 136]],
-    ['access', 'CDC_SOURCE_UNAUTHORIZED', [13]],
-    ['access', 'CDC_SOURCE_AUTH_FAILED', [18, 391]],
+    ['refused', 'CDC_SOURCE_UNAUTHORIZED', [13]],
+    ['refused', 'CDC_SOURCE_AUTH_FAILED', [18, 391]],
     ['fatal', 'CDC_NOT_REPLICA_SET', [40573]],
     ['fatal', 'CDC_WATCH_INVALID', [166, 73, 20, 40324, 9, 14, 15, 2]],
     ['fatal', 'CDC_IMAGE_MISSING', [47]],
@@ -89,4 +89,22 @@ it.each([280, 47, 10334, 286])('quotes neither token nor document in the message
   const { error } = classifySourceError(serverError(code, text))
   expect(error.message).toContain('it went wrong for event')
   expect(error.message).not.toMatch(/5ec7e7/i)
+})
+
+it('takes an assertion of the server without a name for a wrong watch, which it is at the start', () => {
+  const error = Object.assign(new Error('Unrecognized expression'), { code: 16999, codeName: 'Location16999' })
+  const verdict = classifySourceError(error)
+  expect([verdict.action, verdict.error.code]).toEqual(['refused', 'CDC_WATCH_INVALID'])
+})
+
+it('never tries again what the decoder of the driver refuses', () => {
+  const error = Object.assign(new Error('Invalid UTF-8 string in BSON document'), { name: 'BSONError' })
+  expect(classifySourceError(error)).toMatchObject({ action: 'fatal', error: { code: 'CDC_EVENT_UNDECODABLE' } })
+})
+
+it('knows a wrong password behind the one code that Atlas has for many things', () => {
+  const refused = Object.assign(new Error('bad auth : authentication failed'), { code: 8000, codeName: 'AtlasError' })
+  expect(classifySourceError(refused).error.code).toBe('CDC_SOURCE_AUTH_FAILED')
+  const other = Object.assign(new Error('you are over your limit'), { code: 8000, codeName: 'AtlasError' })
+  expect(classifySourceError(other).action).toBe('retry')
 })

@@ -103,6 +103,10 @@ it.each([
   expect(refusal({ client, retry }).message).toContain('`retry.')
 })
 
+it('refuses databases to leave out beside the one to watch', () => {
+  expect(refusal({ client, database: 'shop', excludeDatabases: ['other'] }).message).toContain('`excludeDatabases`')
+})
+
 it('refuses an unknown option, and names it', () => {
   const error = refusal({ client, fullDocumentt: 'required' })
   expect(error.code).toBe('CDC_OPTION_UNKNOWN')

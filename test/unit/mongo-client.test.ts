@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { ChangeStreamSource } from '../../../src/source/change-stream-source.js'
-import { closeOwnClient, openOwnClient } from '../../../src/source/own-client.js'
+import { closeOwnClient, openOwnClient } from '../../src/mongo-client.js'
+import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
 
 const SECRET = 's3cr3t'
 

@@ -1,6 +1,6 @@
 import type { MongoClient } from 'mongodb'
-import { messageOf, OptionsError } from '../errors.js'
-import { withDeadline } from '../retry.js'
+import { messageOf, OptionsError } from './errors.js'
+import { withDeadline } from './waiting.js'
 
 /** Time-outs of a client of our own: a dead server is noticed in seconds, and our own loop does the waiting. */
 const TIME_OUTS = {
