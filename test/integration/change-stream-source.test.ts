@@ -303,7 +303,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         await client.db('admin').command({
           configureFailPoint: 'failCommand',
           mode: { times: 1 },
-          data: { failCommands: ['getMore'], errorCode: code },
+          data: { failCommands: ['getMore'], errorCode: code, appName: client.options.appName },
         })
         await db.collection('c').insertOne({ n: 2 })
         await db.collection('c').insertOne({ n: 3 })

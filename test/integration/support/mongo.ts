@@ -18,6 +18,7 @@ export async function withDatabase<T>(uri: string, use: (db: Db, client: MongoCl
 
 export async function connect(uri: string): Promise<MongoClient> {
   return await new MongoClientClass(uri, {
+    appName: `test-${process.pid}-${counter++}`, // a fail point can be meant for this client alone
     serverSelectionTimeoutMS: 3_000,
     connectTimeoutMS: 2_000,
     heartbeatFrequencyMS: 1_000,
@@ -100,4 +101,10 @@ export function operations(records: readonly AnyRecord[]): unknown[] {
 
 function brief(record: AnyRecord): unknown {
   return [record.event?.operationType, record.key]
+}
+
+/** Cursors that a client has left open on a database. */
+export async function cursorsOf(client: MongoClient, database: string): Promise<number> {
+  const operations = client.db('admin').aggregate([{ $currentOp: { allUsers: true, idleCursors: true } }])
+  return (await operations.toArray()).filter(({ ns, cursor }) => cursor && String(ns).startsWith(`${database}.`)).length
 }

@@ -1,0 +1,125 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import type { PipelineStats, StopResult } from '../../../src/index.js'
+import type { Answer, ProcessOptions, Request } from './process-program.js'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const root = join(folder, '../../..')
+let built: Promise<string> | undefined
+
+/** One file from the sources as they are now: no child runs what `dist/` has from yesterday. */
+async function program(): Promise<string> {
+  // In here it finds the packages that it imports.
+  const file = join(root, 'node_modules/.cache/mongo-rabbit-cdc/process-program.mjs')
+  const outfile = `${file}.${process.pid}.mjs`
+  const entryPoints = [join(folder, 'process-program.ts')]
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
+  await rename(outfile, file)
+  return file
+}
+
+/** Of a pipeline in a process of its own. */
+export interface ProcessStats {
+  readonly stats: PipelineStats
+  readonly reasons: readonly string[]
+  /** Resident memory in bytes. */
+  readonly rss: number
+}
+
+/** A pipeline in a process of its own, which can be killed. */
+export class PipelineProcess {
+  /** Everything it has printed. */
+  output = ''
+  readonly #child: ChildProcess
+  readonly #exited: Promise<unknown>
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+    this.#exited = once(child, 'exit')
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', text => {
+        this.output += text
+      })
+    }
+  }
+
+  /** Resolves when the process runs; whether its pipeline does tells `ready()`. */
+  static async fork(options: ProcessOptions): Promise<PipelineProcess> {
+    built ??= program()
+    const env = { ...process.env, PIPELINE: JSON.stringify(options) }
+    const child = fork(await built, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] })
+    const forked = new PipelineProcess(child)
+    await once(child, 'spawn')
+    return forked
+  }
+
+  static async started(options: ProcessOptions): Promise<PipelineProcess> {
+    const forked = await PipelineProcess.fork(options)
+    await forked.ready()
+    return forked
+  }
+
+  /** Resolves when the pipeline is about to start. */
+  async loaded(): Promise<void> {
+    await this.#answer('loaded')
+  }
+
+  /** Resolves when the pipeline runs. */
+  async ready(): Promise<void> {
+    await this.#answer('ready')
+  }
+
+  async stats(): Promise<ProcessStats> {
+    this.#ask('stats')
+    return (await this.#answer('stats')) as ProcessStats
+  }
+
+  /** A clean stop; resolves when the process is gone. */
+  async stop(): Promise<StopResult> {
+    this.#ask('stop')
+    const result = await this.#answer('stopped')
+    await this.#exited
+    return result as StopResult
+  }
+
+  /** Resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#exited
+  }
+
+  /** Resolves when the process has ended by itself. */
+  async ended(): Promise<void> {
+    await this.#exited
+  }
+
+  #ask(request: Request): void {
+    this.#child.send(request)
+  }
+
+  async #answer(kind: Answer['kind']): Promise<Answer['value']> {
+    const end = new AbortController()
+    const { signal } = end
+    const exit = once(this.#child, 'exit', { signal }).then(() => {
+      throw new Error(`The process ended before it was ${kind}:\n${this.output}`)
+    })
+    const answer = new Promise<Answer['value']>(resolve => {
+      const take = (message: unknown): void => {
+        const { kind: got, value } = message as Answer
+        if (got === kind) resolve(value)
+      }
+      this.#child.on('message', take)
+      signal.addEventListener('abort', () => this.#child.off('message', take))
+    })
+    exit.catch(() => {})
+    try {
+      return await Promise.race([answer, exit])
+    } finally {
+      end.abort()
+    }
+  }
+}
