@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Most tests wait for servers, so two files at a time suit two cores; more would only make the servers slow.
+    maxWorkers: 2,
     // Unit tests need nothing; integration tests get real services from the global set-up.
     projects: [
       {
@@ -17,7 +19,6 @@ export default defineConfig({
           globalSetup: ['test/integration/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],

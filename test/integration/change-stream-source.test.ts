@@ -3,7 +3,7 @@ import { describe, expect, inject, it } from 'vitest'
 import { millisecondsOf } from '../../src/date-ms.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
 import type { Position } from '../../src/types.js'
-import { operations, type Reading, reading, withDatabase } from './support/mongo.js'
+import { eventOf, operations, type Reading, reading, withDatabase } from './support/mongo.js'
 
 const uri = inject('mongoUri')
 
@@ -78,7 +78,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         )
         return await stream.events(6)
       })
-      expect(all.map(record => (record.event?.ns as { coll: string }).coll)).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
+      expect(all.map(record => (eventOf(record).ns as { coll: string }).coll)).toEqual(['a', 'b', 'a', 'b', 'a', 'b'])
       expect(new Set(all.map(record => JSON.stringify(record.position.clusterTime))).size).toBe(1)
       expect(new Set(all.map(record => record.id)).size).toBe(6)
       await reading(
@@ -140,7 +140,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         }
         await db.collection('orders').insertOne({ last: true })
         const records = await stream.events(3)
-        expect(records.map(record => (record.event?.ns as { coll: string }).coll)).toEqual([
+        expect(records.map(record => (eventOf(record).ns as { coll: string }).coll)).toEqual([
           'orders',
           'audit_a',
           'orders',
@@ -186,8 +186,8 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         const at = { $toDate: Long.fromBigInt(9_000_000_000_000_000n) }
         await db.collection('c').updateOne({}, [{ $set: { nested: [{}, { at }] } }])
         const [regexp, date] = await stream.events(2)
-        expect((regexp?.event?.fullDocument as { r: BSON.BSONRegExp }).r.pattern).toBe('(?i)x')
-        const { updatedFields } = date?.event?.updateDescription as { updatedFields: { nested: { at: Date }[] } }
+        expect((eventOf(regexp).fullDocument as { r: BSON.BSONRegExp }).r.pattern).toBe('(?i)x')
+        const { updatedFields } = eventOf(date).updateDescription as { updatedFields: { nested: { at: Date }[] } }
         const found = updatedFields.nested[1]?.at as Date
         expect(found).toBeInstanceOf(Date)
         // The driver's own reader decodes before we see the bytes: there the value can't be kept.
@@ -202,7 +202,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
       await reading(source, async stream => {
         await db.collection('c').insertOne({ double: new BSON.Double(1), int: 1, long: Long.fromNumber(1) })
         const [record] = await stream.events(1)
-        const { double, int, long } = record?.event?.fullDocument as Record<string, { _bsontype: string }>
+        const { double, int, long } = eventOf(record).fullDocument as Record<string, { _bsontype: string }>
         expect([double, int, long].map(value => value?._bsontype)).toEqual(['Double', 'Int32', 'Long'])
       })
     }))
@@ -215,7 +215,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         await reading(source, async stream => {
           await db.collection('c').insertOne({ long: Long.fromNumber(7), bytes: new BSON.Binary(Buffer.from('x'), 5) })
           const [record] = await stream.events(1)
-          const { long, bytes } = record?.event?.fullDocument as { long: unknown; bytes: BSON.Binary }
+          const { long, bytes } = eventOf(record).fullDocument as { long: unknown; bytes: BSON.Binary }
           expect([long, bytes.sub_type]).toEqual([7, 5])
         })
       } finally {
@@ -238,8 +238,8 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         await db.collection('c').updateOne({}, { $set: { n: 2 } })
         await db.collection('c').updateOne({}, { $set: { n: 3 } })
         const [, first] = await stream.events(3)
-        expect(first?.event?.fullDocumentBeforeChange).toEqual({ _id: 1, n: 1 })
-        expect(first?.event?.fullDocument).toEqual({ _id: 1, n: 2 })
+        expect(eventOf(first).fullDocumentBeforeChange).toEqual({ _id: 1, n: 1 })
+        expect(eventOf(first).fullDocument).toEqual({ _id: 1, n: 2 })
       })
     }))
 
@@ -308,7 +308,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
         await db.collection('c').insertOne({ n: 2 })
         await db.collection('c').insertOne({ n: 3 })
         const records = await stream.events(3)
-        expect(records.map(record => (record.event?.fullDocument as { n: number }).n)).toEqual([1, 2, 3])
+        expect(records.map(record => (eventOf(record).fullDocument as { n: number }).n)).toEqual([1, 2, 3])
       })
     }),
   )

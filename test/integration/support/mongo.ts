@@ -95,6 +95,12 @@ export async function reading<T>(
   }
 }
 
+/** The event of a record that must have one. */
+export function eventOf(record: AnyRecord | undefined): Record<string, unknown> {
+  if (record?.event === undefined) throw new Error('Expected a record with an event')
+  return record.event
+}
+
 export function operations(records: readonly AnyRecord[]): unknown[] {
   return records.map(record => record.event?.operationType)
 }
