@@ -4,7 +4,7 @@ import amqp from 'amqplib'
 import { BSON, MongoClient, Timestamp } from 'mongodb'
 import { measure } from './figures.mjs'
 
-const { MONGODB_URI, AMQP_URL, QUEUE, COUNT, FROM } = process.env
+const { MONGODB_URI, AMQP_URL, QUEUE, DATABASE, COUNT, FROM } = process.env
 const [t, i] = FROM.split('.').map(Number)
 const count = Number(COUNT)
 
@@ -13,10 +13,10 @@ const connection = await amqp.connect(AMQP_URL, { noDelay: true })
 const channel = await connection.createConfirmChannel()
 await channel.assertQueue(QUEUE)
 const stream = client
-  .db('bench')
+  .db(DATABASE)
   .collection('documents')
   .watch([], { startAtOperationTime: new Timestamp({ t, i }), batchSize: 1000 })
-const checkpoints = client.db('cdc').collection('checkpoints')
+const checkpoints = client.db(DATABASE).collection('checkpoints')
 let [started, cpu] = [performance.now(), process.cpuUsage()]
 let saved = started
 let published = 0

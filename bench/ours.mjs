@@ -10,7 +10,7 @@ import {
 } from '../dist/index.js'
 import { measure } from './figures.mjs'
 
-const { MONGODB_URI: uri, AMQP_URL: url, QUEUE: queue, COUNT, FROM } = process.env
+const { MONGODB_URI: uri, AMQP_URL: url, QUEUE: queue, DATABASE: database, COUNT, FROM } = process.env
 const [t, i] = FROM.split('.').map(Number)
 const count = Number(COUNT)
 
@@ -18,13 +18,13 @@ const pipeline = createCdcPipeline({
   name: queue,
   source: new ChangeStreamSource({
     uri,
-    database: 'bench',
+    database,
     collections: ['documents'],
     startAtOperationTime: new Timestamp({ t, i }),
   }),
   transform: documentMessage(),
   sink: new RabbitPublisher({ url, queue: { name: queue } }),
-  checkpointStore: mongoCheckpointStore({ uri, database: 'cdc' }),
+  checkpointStore: mongoCheckpointStore({ uri, database }),
 })
 await pipeline.start()
 await published(count / 100) // start-up is left out

@@ -1,48 +1,10 @@
+// biome-ignore-all assist/source/organizeImports: a table of contents, in the order in which a change travels
 // The public surface: what isn't named here isn't part of it.
 
-export type { FileCheckpointStoreOptions } from './checkpoint/file-checkpoint-store.js'
-// Checkpoint stores
-export { fileCheckpointStore } from './checkpoint/file-checkpoint-store.js'
-export { memoryCheckpointStore } from './checkpoint/memory-checkpoint-store.js'
-export type { MongoCheckpointStoreOptions, MongoCheckpointStorePlace } from './checkpoint/mongo-checkpoint-store.js'
-export { mongoCheckpointStore } from './checkpoint/mongo-checkpoint-store.js'
-export type { CdcErrorCode, CdcErrorDetails, RejectReason } from './errors.js'
-// Errors
-export {
-  BrokerError,
-  CdcError,
-  CheckpointError,
-  errorCodes,
-  isCdcError,
-  OptionsError,
-  PublishError,
-  SourceError,
-  TransformError,
-} from './errors.js'
-// Events
-export type { FailureStage, PipelineEvents, PipelineState, PublisherEvents, SourceEvents } from './events.js'
-export type { ChangeEventMessageOptions } from './message/change-event-message.js'
-// Messages
-export { changeEventMessage } from './message/change-event-message.js'
-export type { DocumentMessageOptions } from './message/document-message.js'
-export { documentMessage } from './message/document-message.js'
-export type { EjsonMode } from './message/ejson-encoder.js'
-export { ejsonBytes, ejsonText } from './message/ejson-encoder.js'
-export type { MessageOptions } from './message/message-options.js'
-export { messageId } from './message-id.js'
-// Pipeline
-export type { CdcPipeline, StopOptions, StopResult } from './pipeline/cdc-pipeline.js'
-export { createCdcPipeline } from './pipeline/create-cdc-pipeline.js'
-export type { FailedEventPolicy } from './pipeline/failure-policy.js'
-export type { CheckpointSummary, PipelineCounters, PipelineHealth, PipelineStats } from './pipeline/health.js'
-export type { CdcPipelineOptions, Ordering } from './pipeline/pipeline-options.js'
-export type { RabbitPublisherOptions } from './rabbit/publisher-options.js'
-// Sink
-export { RabbitPublisher } from './rabbit/rabbit-publisher.js'
-export type { BindingOptions, ExchangeOptions, QueueOptions, TopologyMode } from './rabbit/topology.js'
 // Source
 export { ChangeStreamSource } from './source/change-stream-source.js'
 export type { ChangeStreamSourceOptions, NamePattern } from './source/source-options.js'
+
 // Transforms
 export { filter } from './transform/filter.js'
 export { map } from './transform/map.js'
@@ -50,6 +12,55 @@ export { onlyNamespaces } from './transform/only-namespaces.js'
 export { type OperationType, onlyOperations } from './transform/only-operations.js'
 export { pipe } from './transform/pipe.js'
 export { whenChanged } from './transform/when-changed.js'
+
+// Messages
+export { type ChangeEventMessageOptions, changeEventMessage } from './message/change-event-message.js'
+export { type DocumentMessageOptions, documentMessage } from './message/document-message.js'
+export type { MessageOptions } from './message/message-options.js'
+export { type EjsonMode, ejsonBytes, ejsonText } from './message/ejson-encoder.js'
+export { messageId } from './message-id.js'
+
+// Sink
+export { RabbitPublisher } from './rabbit/rabbit-publisher.js'
+export type { RabbitPublisherOptions } from './rabbit/publisher-options.js'
+export type { BindingOptions, ExchangeOptions, QueueOptions, TopologyMode } from './rabbit/topology.js'
+export type { AmqpConnection } from './rabbit/amqp-types.js'
+
+// Checkpoint stores
+export { type FileCheckpointStoreOptions, fileCheckpointStore } from './checkpoint/file-checkpoint-store.js'
+export { memoryCheckpointStore } from './checkpoint/memory-checkpoint-store.js'
+export {
+  type MongoCheckpointStoreOptions,
+  type MongoCheckpointStorePlace,
+  mongoCheckpointStore,
+} from './checkpoint/mongo-checkpoint-store.js'
+
+// Pipeline
+export { createCdcPipeline } from './pipeline/create-cdc-pipeline.js'
+export type { CdcPipeline, StopOptions, StopResult } from './pipeline/cdc-pipeline.js'
+export type { CdcPipelineOptions, Ordering } from './pipeline/pipeline-options.js'
+export type { FailedEventPolicy } from './pipeline/failure-policy.js'
+export type { CheckpointSummary, PipelineCounters, PipelineHealth, PipelineStats } from './pipeline/health.js'
+
+// Errors
+export {
+  BrokerError,
+  CdcError,
+  type CdcErrorCode,
+  type CdcErrorDetails,
+  CheckpointError,
+  errorCodes,
+  isCdcError,
+  OptionsError,
+  PublishError,
+  type RejectReason,
+  SourceError,
+  TransformError,
+} from './errors.js'
+
+// Events
+export type { FailureStage, PipelineEvents, PipelineState, PublisherEvents, SourceEvents } from './events.js'
+export type { BackOffOptions } from './retry.js'
 
 // Seams: what own sources, transforms, sinks and stores implement
 export type {

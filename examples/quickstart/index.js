@@ -18,6 +18,8 @@ const pipeline = createCdcPipeline({
 })
 
 process.once('SIGTERM', () => pipeline.stop()) // finishes what is in flight and saves the position
-await pipeline.start() // the stream is open, the first position is saved
-await pipeline.done // resolves after stop(), rejects with what can't be healed
-await client.close()
+try {
+  await pipeline.run() // resolves after stop(), rejects with what can't be healed
+} finally {
+  await client.close()
+}

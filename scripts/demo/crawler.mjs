@@ -4,6 +4,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 
+/** The collections whose changes are published. */
+export const collections = ['articles', 'posts', 'repositories']
+
 const DOCUMENTS = 330
 const UPDATES = 90
 const DELETES = 45
@@ -61,7 +64,7 @@ function pick(list, n) {
 }
 
 function makeDocument(n) {
-  const collection = ['articles', 'posts', 'repositories'][n % 3]
+  const collection = collections[n % 3]
   const shared = { _id: randomUUID(), author_id: randomUUID(), author_full_name: 'Ada Reader' }
   if (collection === 'articles') {
     const content = {

@@ -12,8 +12,9 @@ import { openInbox } from './inbox.mjs'
 import { printKeepHelp, printSample, printTable, progress, say } from './report.mjs'
 
 const { values: flags } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
-const DATABASE = 'twin'
-const QUEUE = 'llm-twin'
+// Ours alone, also on servers that MONGODB_URI and AMQP_URL name.
+const DATABASE = 'mongo_rabbit_cdc_demo'
+const QUEUE = 'mongo-rabbit-cdc-demo'
 const PATIENCE_MS = 60_000
 
 const started = performance.now()
@@ -40,7 +41,6 @@ try {
 async function run() {
   client = await new MongoClient(services.mongo.uri).connect()
   await client.db(DATABASE).dropDatabase() // of an earlier run, where MONGODB_URI names a server that stays
-  await client.db('cdc').collection('checkpoints').deleteOne({ _id: QUEUE })
   inbox = await openInbox(services.rabbit.url, QUEUE)
   const from = (await client.db('admin').command({ hello: 1 })).operationTime
 

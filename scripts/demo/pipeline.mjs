@@ -20,7 +20,7 @@ const pipeline = createCdcPipeline({
     documentMessage(),
   ),
   sink: new RabbitPublisher({ url, queue: { name: queue } }),
-  checkpointStore: mongoCheckpointStore({ uri, database: 'cdc' }),
+  checkpointStore: mongoCheckpointStore({ uri, database }),
 })
 
 // The parent asks for a clean stop; when it's gone, nobody reads on.

@@ -33,10 +33,10 @@ const ACCESS_CODES = [13, 18, 334, 391]
  */
 export function failed(what: 'load' | 'save', where: string, cause: unknown): CheckpointError {
   if (isCdcError(cause)) return cause as CheckpointError
-  // An access error of the server quotes the whole command, with session and signature.
+  // An access error of the server quotes the whole command, with session and signature: so it is no cause either.
   const [reason] = messageOf(cause).split(' to execute command')
   const text = `Could not ${what} the checkpoint in ${where}: ${reason}`
   const refused = ACCESS_CODES.includes(Number((cause as { code?: unknown } | null)?.code))
   const hint = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'
-  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, retryable: !refused, ...(refused && { hint }) })
+  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, refused ? { hint } : { cause, retryable: true })
 }

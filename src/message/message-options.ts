@@ -29,6 +29,8 @@ export interface MessageOptions<E extends ChangeStreamDocument = ChangeStreamDoc
   /**
    * How BSON types are written, see docs/messages.md. `canonical` keeps every type and makes bodies about twice as
    * long; it needs a source with `promoteValues: false`.
+   * The pipeline sees to the source when the shape is a step of `pipe` or `map`; where a function of yours calls it, set
+   * `promoteValues: false` on the source yourself, or ints and doubles look alike.
    *
    * @default 'relaxed'
    */

@@ -49,7 +49,8 @@ export interface CdcPipeline extends AsyncDisposable {
   health(): PipelineHealth
   /** What it has done: plain data for metrics. */
   stats(): PipelineStats
-  /** Calls the listener at each event of this name. A listener that throws can't disturb the flow. */
+  /** Calls the listener at each event of this name. One that throws can't disturb the flow: the throw
+   * surfaces as an uncaught exception. */
   on<Name extends keyof PipelineEvents>(name: Name, listener: PipelineEvents[Name]): this
   /** Calls the listener at the next event of this name. */
   once<Name extends keyof PipelineEvents>(name: Name, listener: PipelineEvents[Name]): this

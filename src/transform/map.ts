@@ -1,3 +1,4 @@
+import { needsOf, withNeeds } from '../needs.js'
 import { assertFunction } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { Returned } from './outcome.js'
@@ -23,7 +24,8 @@ export function map<I, R extends Returned>(
   fn: (input: I, context?: TransformContext) => R,
 ): (input: I, context?: TransformContext) => R {
   assertFunction('fn of map', fn)
-  return function map(input, context) {
+  // A message shape may be `fn` itself.
+  return withNeeds(function map(input: I, context?: TransformContext): R {
     return fn(input, context)
-  }
+  }, needsOf(fn))
 }

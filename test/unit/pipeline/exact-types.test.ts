@@ -4,13 +4,14 @@ import {
   ChangeStreamSource,
   changeEventMessage,
   createCdcPipeline,
+  map,
   pipe,
 } from '../../../src/index.js'
 import type { RabbitMessage, Sink, Source } from '../../../src/types.js'
 
 const sink: Sink<RabbitMessage> = { publish: async () => undefined, close: async () => undefined }
 const checkpointStore = { load: async () => undefined, save: async () => undefined }
-const canonical = pipe(changeEventMessage({ ejson: 'canonical' }))
+const canonical = pipe(map(changeEventMessage({ ejson: 'canonical' })))
 
 function optionsWith(source: unknown): CdcPipelineOptions<never, RabbitMessage> {
   return { name: 'n', source: source as Source<never>, transform: canonical as never, sink, checkpointStore }
