@@ -1,31 +1,46 @@
 import { BrokerError } from '../errors.js'
-import { abortable, withDeadline } from '../waiting.js'
 
 /**
  * The result of a call to the broker, at most `ms` milliseconds later: amqplib has no time-out on any of its calls, and
  * each of them can hang for ever against a silent peer. Rejects with a BrokerError that is retryable, or with the
- * reason of the signal. What arrives too late goes to `discard`.
+ * reason of the signal. What arrives too late goes to `discard`; an error that does is of no interest.
  */
-export async function bounded<T>(
+export function bounded<T>(
   call: Promise<T>,
   ms: number,
   what: string,
   signal: AbortSignal,
   discard: (late: T) => void = () => {},
 ): Promise<T> {
-  let over = false
-  call.then(
-    late => over && discard(late),
-    // Told below, or too late to be of interest.
-    () => {},
-  )
-  try {
-    const answered = withDeadline(call, ms, () => {
-      throw new BrokerError('CDC_BROKER_UNAVAILABLE', `RabbitMQ did not ${what} within ${ms} ms`, { retryable: true })
-    })
-    return await abortable(signal, () => answered)
-  } catch (error) {
-    over = true
-    throw error
-  }
+  return new Promise((resolve, reject) => {
+    let over = false
+    const end = (): void => {
+      over = true
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+    }
+    const giveUp = (error: unknown): void => {
+      end()
+      reject(error)
+    }
+    const abort = (): void => giveUp(signal.reason)
+    const timer = setTimeout(() => {
+      const text = `RabbitMQ did not ${what} within ${ms} ms`
+      giveUp(new BrokerError('CDC_BROKER_UNAVAILABLE', text, { retryable: true }))
+    }, ms)
+    signal.addEventListener('abort', abort, { once: true })
+    // Listened to in any case: a rejection that nobody hears ends the process.
+    call.then(
+      result => {
+        if (over) return discard(result)
+        end()
+        resolve(result)
+      },
+      (error: unknown) => {
+        if (!over) giveUp(error)
+      },
+    )
+    // An abort before the call is not told again.
+    if (signal.aborted) abort()
+  })
 }

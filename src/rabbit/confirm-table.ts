@@ -13,14 +13,13 @@ const NACK = { kind: 'nack' } as const
  * https://www.rabbitmq.com/docs/confirms. Tags mean nothing on another channel: each has a generation, and frames of
  * an older one are dropped.
  */
-export class ConfirmTable<Row extends { readonly bytes: number }, Return> {
+export class ConfirmTable<Row extends object, Return> {
   readonly #settle: (row: Row, outcome: Outcome<Return>) => void
   /** Slot `i` holds the tag `#base + i`; what is settled becomes `undefined`. */
   #slots: (Row | undefined)[] = []
   #head = 0
   #base = 1
   #size = 0
-  #bytes = 0
   #generation = 0
   #returned = new Map<number, Return>()
   #returnCursor = 0
@@ -35,19 +34,9 @@ export class ConfirmTable<Row extends { readonly bytes: number }, Return> {
     return this.#size
   }
 
-  /** Their bytes. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
   /** The tag that the next record gets. */
   get nextTag(): number {
     return this.#base + this.#slots.length
-  }
-
-  /** The record that waits longest. */
-  get oldest(): Row | undefined {
-    return this.#slots[this.#head]
   }
 
   /** Starts with tag 1 on a new channel and returns its generation. The table has to be empty. */
@@ -58,12 +47,10 @@ export class ConfirmTable<Row extends { readonly bytes: number }, Return> {
     return this.#generation
   }
 
-  /** Notes a record that was written to the channel, and returns its tag. */
-  add(row: Row): number {
+  /** Notes a record that was written to the channel. */
+  add(row: Row): void {
     this.#slots.push(row)
     this.#size += 1
-    this.#bytes += row.bytes
-    return this.#base + this.#slots.length - 1
   }
 
   /** An ack or a nack came, for one tag or for all up to it. Returns how many records it settled. */
@@ -83,13 +70,16 @@ export class ConfirmTable<Row extends { readonly bytes: number }, Return> {
 
   /**
    * A message came back. That frame has no tag, but it comes before its ack, and returns keep the order of publishing:
-   * the record is the first after the last returned one that matches. Its ack then settles it as returned.
+   * the record is the first after the last returned one that matches. A record that is the only one without a word is
+   * the one that came back, also when it doesn't match. Its ack then settles it as returned.
    */
   markReturned(generation: number, info: Return, matches: (row: Row) => boolean): Row | undefined {
     if (generation !== this.#generation) return undefined
-    for (let i = Math.max(this.#head, this.#returnCursor + 1 - this.#base); i < this.#slots.length; i++) {
+    const alone = this.#size === 1
+    const first = alone ? this.#head : Math.max(this.#head, this.#returnCursor + 1 - this.#base)
+    for (let i = first; i < this.#slots.length; i++) {
       const row = this.#slots[i]
-      if (row === undefined || !matches(row)) continue
+      if (row === undefined || !(alone || matches(row))) continue
       this.#returnCursor = this.#base + i
       this.#returned.set(this.#returnCursor, info)
       return row
@@ -111,7 +101,6 @@ export class ConfirmTable<Row extends { readonly bytes: number }, Return> {
     if (row === undefined) return
     this.#slots[i] = undefined
     this.#size -= 1
-    this.#bytes -= row.bytes
     const tag = this.#base + i
     const info = this.#returned.get(tag)
     if (info !== undefined) this.#returned.delete(tag)
@@ -133,7 +122,6 @@ export class ConfirmTable<Row extends { readonly bytes: number }, Return> {
     this.#head = 0
     this.#base = 1
     this.#size = 0
-    this.#bytes = 0
     this.#returned.clear()
     this.#returnCursor = 0
   }

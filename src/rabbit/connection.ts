@@ -1,3 +1,4 @@
+import { OptionsError } from '../errors.js'
 import { settledWithin } from '../waiting.js'
 import { batchSocketWrites, destroySocket } from './amqp-internals.js'
 import type { AmqpChannel, AmqpConnection, AmqpModule } from './amqp-types.js'
@@ -112,6 +113,9 @@ export async function connectBroker(
   { connectTimeoutMs, socketOptions }: ConnectSettings,
   signal: AbortSignal,
 ): Promise<AmqpConnection> {
+  // amqplib hands out no socket before the log-in is through; net and tls both end theirs with a signal.
+  const givenUp = new AbortController()
+  const { signal: given } = socketOptions
   const attempted = amqp.connect(target, {
     // Without it every message from 2 KiB up waits 40 ms for the peer's delayed acknowledgement.
     noDelay: true,
@@ -121,8 +125,15 @@ export async function connectBroker(
     ...socketOptions,
     // Of silence; the bound over all of it is ours, as a peer that drips single bytes would never be silent.
     timeout: connectTimeoutMs,
+    signal: given instanceof AbortSignal ? AbortSignal.any([given, givenUp.signal]) : givenUp.signal,
   })
-  return bounded(attempted, connectTimeoutMs, 'take a connection', signal, destroyLate)
+  try {
+    return await bounded(attempted, connectTimeoutMs, 'take a connection', signal, destroyLate)
+  } catch (error) {
+    // Not in the same tick as an abort: a connection that has just come would tell its error before `destroyLate` hears.
+    givenUp.abort()
+    throw error
+  }
 }
 
 /** A connection that came too late: nobody holds it, so nobody would hear its errors. */
@@ -137,10 +148,17 @@ export function closeLate(channel: AmqpChannel): void {
   attempt(() => channel.close()).catch(() => {})
 }
 
-/** Loads amqplib when it is first needed, so that importing the package doesn't need it. */
-export async function loadAmqp(): Promise<AmqpModule> {
-  const loaded = (await import('amqplib')) as unknown as AmqpModule & { default?: AmqpModule }
+/** Loads amqplib when it is first needed, so that importing the package doesn't need it. @throws OptionsError */
+export async function loadAmqp(load: () => Promise<unknown> = () => import('amqplib')): Promise<AmqpModule> {
+  const loaded = (await load().catch(refuseMissing)) as AmqpModule & { default?: AmqpModule }
   return typeof loaded.connect === 'function' ? loaded : (loaded.default as AmqpModule)
+}
+
+function refuseMissing(error: unknown): never {
+  const { code } = (error ?? {}) as { code?: unknown }
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error
+  const hint = 'install amqplib beside this package: npm install amqplib'
+  throw new OptionsError('CDC_OPTION_INVALID', 'The package amqplib can not be loaded', { cause: error, hint })
 }
 
 /** amqplib throws instead of rejecting when a connection or channel is closed already. */

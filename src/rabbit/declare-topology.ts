@@ -15,6 +15,7 @@ export async function declareTopology(
   signal: AbortSignal,
 ): Promise<void> {
   if (isEmpty(plan)) return
+  signal.throwIfAborted()
   const opening = attempt(() => connection.amqp.createChannel())
   const channel = await bounded(opening, ms, 'open a channel', signal, closeLate)
   // The call that is refused rejects with the same error; without a listener it would end the connection.

@@ -60,12 +60,14 @@ export class Dialer {
   async dial(signal: AbortSignal, onFailure: (failure: BrokerError) => void): Promise<AmqpConfirmChannel> {
     const { connectTimeoutMs: ms, topology, connection: given } = this.#settings
     if (!given) this.#amqp ??= await loadAmqp()
+    signal.throwIfAborted()
     for (;;) {
       let stage: BrokerStage = 'connect'
       try {
         const connection = await this.#connect(signal)
         stage = 'topology'
         await declareTopology(connection, topology, ms, signal)
+        signal.throwIfAborted()
         stage = 'publish'
         const creating = attempt(() => connection.amqp.createConfirmChannel())
         return await bounded(creating, ms, 'open a confirm channel', signal, closeLate)

@@ -26,8 +26,8 @@ export interface LinkHooks {
 interface Loss {
   readonly error: unknown
   readonly taken: readonly OutboxRow[]
-  /** Nothing came back on it: it may still be open. */
-  readonly silent: boolean
+  /** It was given up, and may still be open. */
+  readonly givenUp: boolean
 }
 
 /** For how long closing may take: a channel, then a connection. */
@@ -57,7 +57,7 @@ export class Link {
   #unauthorized = false
   #healing: Promise<void> | undefined
   #healedAt = Number.NEGATIVE_INFINITY
-  /** Gives up the present channel as silent. */
+  /** Gives up the present channel. */
   #drop: ((error: unknown) => void) | undefined
 
   constructor(
@@ -116,10 +116,9 @@ export class Link {
     if (this.#running) await settledWithin(this.#running, GOODBYE_MS)
   }
 
-  /** Nothing came back for too long: replaces the channel, and the connection if the channel doesn't close in time. */
-  recycle(silentMs: number): void {
-    const text = `${this.host}: No confirm came for ${silentMs} ms`
-    this.#drop?.(new BrokerError('CDC_BROKER_UNAVAILABLE', text, { retryable: true }))
+  /** The channel can't be relied on: replaces it, and the connection if the channel doesn't close in time. */
+  recycle(why: string): void {
+    this.#drop?.(new BrokerError('CDC_BROKER_UNAVAILABLE', `${this.host}: ${why}`, { retryable: true }))
   }
 
   /** Declares the topology again, as a message was unroutable; once for all that ask at the same time. Never rejects. */
@@ -152,7 +151,7 @@ export class Link {
       const [settledBefore, since] = [this.#outbox.settled, performance.now()]
       const loss = await this.#serve(channel)
       if (signal.aborted) return
-      if (loss.silent) await this.#closeSilent(channel)
+      if (loss.givenUp) await this.#closeGivenUp(channel)
       const { kind } = this.#judge(loss)
       this.#hooks.disconnected({ host: this.host, error: loss.error, unconfirmed: this.#outbox.pending })
       if (this.dead) return this.#health.set('disconnected', messageOf(loss.error))
@@ -181,14 +180,14 @@ export class Link {
     const { connection } = this.#dialer
     return new Promise(resolve => {
       let error: unknown
-      const lose = (why: unknown, silent: boolean): void => {
+      const lose = (why: unknown, givenUp: boolean): void => {
         if (this.#channel !== channel) return
         this.#channel = undefined
         this.#drop = undefined
         const taken = this.#outbox.detach()
         // amqplib closes the channels before it says that the connection is closed, and why, in the same tick.
         queueMicrotask(() => {
-          resolve({ error: why ?? error ?? connection?.error ?? new Error('Channel closed'), taken, silent })
+          resolve({ error: why ?? error ?? connection?.error ?? new Error('Channel closed'), taken, givenUp })
         })
       }
       channel.on('error', (reason: unknown) => {
@@ -205,7 +204,7 @@ export class Link {
     })
   }
 
-  async #closeSilent(channel: AmqpConfirmChannel): Promise<void> {
+  async #closeGivenUp(channel: AmqpConfirmChannel): Promise<void> {
     const { connectTimeoutMs } = this.#settings
     this.#health.set('reconnecting')
     const closing = attempt(() => channel.close())

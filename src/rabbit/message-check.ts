@@ -9,8 +9,6 @@ export interface WireMessage {
   readonly routingKey: string
   readonly body: Buffer
   readonly options: AmqpPublishOptions
-  /** Body and headers. */
-  readonly bytes: number
 }
 
 /** What a message inherits from the publisher. */
@@ -52,7 +50,7 @@ export function checkMessage(
   if (message.contentEncoding !== undefined) checkShort('contentEncoding', message.contentEncoding)
   if (message.type !== undefined) checkShort('type', message.type)
   if (timestamp !== undefined) checkTimestamp(timestamp)
-  const { headers, bytes } = checkHeaders(message.headers, publishedAt)
+  const { headers } = checkHeaders(message.headers, publishedAt)
   return {
     exchange,
     routingKey,
@@ -67,13 +65,20 @@ export function checkMessage(
       type: message.type,
       headers,
     },
-    bytes: given.byteLength + bytes,
   }
 }
+
+/** What strings can in Node 20, and the types of ES2022 don't know yet. */
+type WellFormed = string & { isWellFormed(): boolean }
+const HALF = 'one half of a surrogate pair without the other'
 
 function checkShort(name: string, value: unknown, tooLong: CdcErrorCode = 'CDC_MESSAGE_INVALID'): void {
   if (typeof value !== 'string')
     fail('CDC_MESSAGE_INVALID', `Expected \`${name}\` to be a string, got a ${typeof value}`)
+  // It would go out as U+FFFD: to another queue, and as a message that isn't recognised when it comes back.
+  if (!(value as WellFormed).isWellFormed()) {
+    fail('CDC_MESSAGE_INVALID', `Expected \`${name}\` to be well-formed Unicode, got ${HALF}`)
+  }
   // A UTF-16 unit has at most 3 bytes in UTF-8: most strings need no counting.
   if (value.length * 3 <= MAX_SHORT_BYTES) return
   const bytes = Buffer.byteLength(value)

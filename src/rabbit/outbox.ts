@@ -21,6 +21,8 @@ export interface OutboxHooks {
   healRoutes(): Promise<void>
   /** Nothing came back for so long. */
   silence(silentMs: number, unconfirmed: number): void
+  /** A message came back, and which one is unknown: the channel has to be detached before anything else is confirmed. */
+  strayReturn(): void
   /** All suspects of `probe` are through. */
   cleared(): void
 }
@@ -76,7 +78,7 @@ export class Outbox {
     const generation = this.#table.begin()
     channel.on('ack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, true))
     channel.on('nack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, false))
-    channel.on('return', (info: AmqpReturn) => this.#return(generation, info))
+    channel.on('return', (info: AmqpReturn) => this.#channel === channel && this.#return(generation, info))
     channel.on('drain', () => {
       if (this.#channel !== channel) return
       this.#writable = true
@@ -203,14 +205,19 @@ export class Outbox {
   #return(generation: number, info: AmqpReturn): void {
     const { exchange, routingKey } = info.fields
     const { messageId } = info.properties
-    const sameRoute = (row: OutboxRow): boolean =>
-      row.options.mandatory && row.exchange === exchange && row.routingKey === routingKey
-    const row =
-      this.#table.markReturned(generation, info, row => row.options.messageId === messageId && sameRoute(row)) ??
-      this.#table.markReturned(generation, info, sameRoute)
-    if (row === undefined) return
-    this.#watch.progress()
-    this.#hooks.returned(info)
+    const matches = (row: OutboxRow): boolean =>
+      row.options.messageId === messageId &&
+      row.options.mandatory &&
+      row.exchange === exchange &&
+      row.routingKey === routingKey
+    if (this.#table.markReturned(generation, info, matches)) {
+      this.#watch.progress()
+      this.#hooks.returned(info)
+    } else if (this.#table.size > 0) {
+      // Its ack would count as delivered. Sent again one at a time, the one that comes back is known: so this ends.
+      this.probe(this.#table.size)
+      this.#hooks.strayReturn()
+    }
   }
 
   #settle(row: OutboxRow, outcome: Outcome<AmqpReturn>): void {

@@ -51,8 +51,9 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
       healRoutes: () => this.#link.heal(),
       silence: (silentMs, unconfirmed) => {
         this.#tell('confirmTimeout', { unconfirmed, silentMs })
-        this.#link.recycle(silentMs)
+        this.#link.recycle(`No confirm came for ${silentMs} ms`)
       },
+      strayReturn: () => this.#link.recycle('A message came back that is none of those that were sent'),
       cleared: () => this.#link.cleared(),
     })
     const hooks: LinkHooks = {
@@ -92,8 +93,8 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
       if (this.#closing) throw closed()
       if (!this.#opening) throw new OptionsError('CDC_STATE_INVALID', 'Call `open()` before `publish()`')
       const id = message?.messageId ?? delivery?.id ?? randomUUID()
-      const { exchange, routingKey, body, options, bytes } = checkMessage(message, id, now(), this.#settings.message)
-      this.#outbox.push({ exchange, routingKey, body, options, bytes, resolve, reject, sent: false })
+      const { exchange, routingKey, body, options } = checkMessage(message, id, now(), this.#settings.message)
+      this.#outbox.push({ exchange, routingKey, body, options, resolve, reject, sent: false })
     })
   }
 

@@ -166,6 +166,7 @@ describe('messages that are not taken', () => {
       { routingKey: 'k'.repeat(256) },
       { routingKey: 'ä'.repeat(200) },
       { headers: { at: new Date() as never } },
+      { routingKey: 'a\ud83d' },
     ]
     const results = [publisher.publish(message('first'))]
     for (const [i, more] of bad.entries()) {
@@ -177,8 +178,9 @@ describe('messages that are not taken', () => {
       'CDC_ROUTING_KEY_TOO_LONG',
       'CDC_ROUTING_KEY_TOO_LONG',
       'CDC_HEADERS_INVALID',
+      'CDC_MESSAGE_INVALID',
     ])
-    expect(await observer.take('q9')).toEqual(['first', 'good0', 'good1', 'good2', 'good3'])
+    expect(await observer.take('q9')).toEqual(['first', 'good0', 'good1', 'good2', 'good3', 'good4'])
     expect(disconnects).toBe(0)
   })
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { bounded } from '../../../src/rabbit/bounded.js'
 import { HealthBoard } from '../../../src/rabbit/health-board.js'
 import type { PartHealth } from '../../../src/types.js'
@@ -7,6 +7,10 @@ import { settledWithin } from '../../../src/waiting.js'
 const never = new AbortController().signal
 
 describe('bounded calls', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
   it('give the result, or the error', async () => {
     await expect(bounded(Promise.resolve(1), 1_000, 'answer', never)).resolves.toBe(1)
     await expect(bounded(Promise.reject(new Error('no')), 1_000, 'answer', never)).rejects.toThrow('no')
@@ -33,6 +37,42 @@ describe('bounded calls', () => {
     controller.abort(new Error('stop'))
     await expect(call).rejects.toThrow('stop')
     await expect(bounded(new Promise(() => {}), 60_000, 'answer', controller.signal)).rejects.toThrow('stop')
+  })
+
+  it('leave no rejection unheard when they begin after the abort', async () => {
+    const unheard: unknown[] = []
+    const listen = (error: unknown) => unheard.push(error)
+    process.on('unhandledRejection', listen)
+    try {
+      const call = Promise.reject(new Error('away'))
+      await expect(bounded(call, 60_000, 'answer', AbortSignal.abort(new Error('stop')))).rejects.toThrow('stop')
+      await new Promise(resolve => setImmediate(resolve))
+      expect(unheard).toEqual([])
+    } finally {
+      process.off('unhandledRejection', listen)
+    }
+  })
+
+  it('hand over a result that came in the same moment as the abort', async () => {
+    const controller = new AbortController()
+    const call = Promise.resolve('late')
+    const discarded: string[] = []
+    const ended = bounded(call, 60_000, 'answer', controller.signal, late => discarded.push(late))
+    controller.abort(new Error('stop'))
+    await expect(ended).rejects.toThrow('stop')
+    expect(discarded).toEqual(['late'])
+  })
+
+  it('leave no timer behind, however they end', async () => {
+    vi.useFakeTimers()
+    const controller = new AbortController()
+    await bounded(Promise.resolve(1), 60_000, 'answer', controller.signal)
+    expect(vi.getTimerCount()).toBe(0)
+    const call = bounded(new Promise(() => {}), 60_000, 'answer', controller.signal)
+    controller.abort(new Error('stop'))
+    await expect(call).rejects.toThrow('stop')
+    await expect(bounded(new Promise(() => {}), 60_000, 'answer', controller.signal)).rejects.toThrow('stop')
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('wait for settling without rejecting', async () => {

@@ -65,6 +65,11 @@ describe('message check', () => {
     ['a long type', { body, type: long }, 'CDC_MESSAGE_INVALID'],
     ['a long content type', { body, contentType: long }, 'CDC_MESSAGE_INVALID'],
     ['a long content encoding', { body, contentEncoding: long }, 'CDC_MESSAGE_INVALID'],
+    ['half a character in the routing key', { body, routingKey: 'a\ud83d' }, 'CDC_MESSAGE_INVALID'],
+    ['half a character in the exchange', { body, exchange: '\udc00x' }, 'CDC_MESSAGE_INVALID'],
+    ['half a character in the type', { body, type: 'a\ud83d' }, 'CDC_MESSAGE_INVALID'],
+    ['half a character in the content type', { body, contentType: '\ud83da' }, 'CDC_MESSAGE_INVALID'],
+    ['half a character in the content encoding', { body, contentEncoding: 'a\ud83d' }, 'CDC_MESSAGE_INVALID'],
     ['a timestamp in milliseconds', { body, timestamp: Date.now() }, 'CDC_MESSAGE_INVALID'],
     ['a timestamp with a fraction', { body, timestamp: 1.5 }, 'CDC_MESSAGE_INVALID'],
     ['a Date in a header', { body, headers: { at: new Date(0) } }, 'CDC_HEADERS_INVALID'],
@@ -77,6 +82,13 @@ describe('message check', () => {
 
   it('refuses a message id of more than 255 bytes', () => {
     expect(refusal({ body }, long).code).toBe('CDC_MESSAGE_INVALID')
+  })
+
+  it('refuses half a character in the message id, and says what is wrong', () => {
+    expect(refusal({ body }, 'id-\ud83d').message).toBe(
+      'Expected `messageId` to be well-formed Unicode, got one half of a surrogate pair without the other',
+    )
+    expect(check({ body, routingKey: '😀' }, 'ü😀').routingKey).toBe('😀')
   })
 
   it('takes a routing key of exactly 255 bytes', () => {

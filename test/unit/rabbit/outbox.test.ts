@@ -32,6 +32,7 @@ function setUp(hooks: Partial<OutboxHooks> = {}) {
     returned: () => {},
     healRoutes: async () => {},
     silence: () => {},
+    strayReturn: () => log.push('stray'),
     cleared: () => log.push('cleared'),
     ...hooks,
   })
@@ -40,7 +41,6 @@ function setUp(hooks: Partial<OutboxHooks> = {}) {
       exchange: 'x',
       routingKey: 'k',
       body: Buffer.alloc(1),
-      bytes: 1,
       options: { messageId: id, mandatory } as OutboxRow['options'],
       sent: false,
       resolve: () => log.push(`${id} ok`),
@@ -163,17 +163,70 @@ describe('outbox', () => {
     expect([log, healed]).toEqual([['a ok', 'b CDC_UNROUTABLE'], 1])
   })
 
-  it('gives a return without a known message id to the oldest mandatory message of that route', async () => {
+  it('takes an unknown message that came back for the only one that is unconfirmed', async () => {
     const { log, outbox, push } = setUp()
     const channel = new FakeChannel()
     outbox.attach(channel.asChannel)
-    push('a', false)
+    push('a')
     push('b')
-    const fields = { exchange: 'x', routingKey: 'k', replyText: 'NO_ROUTE' }
+    channel.ack(1)
+    const fields = { exchange: 'x', routingKey: 'another', replyText: 'NO_ROUTE' }
     channel.emit('return', { fields, properties: {} })
-    channel.ack(2, true)
+    channel.ack(2)
     await tick()
     expect(log).toEqual(['a ok', 'b CDC_UNROUTABLE'])
+  })
+
+  it('confirms nothing on a channel where an unknown message came back, and finds it one at a time', async () => {
+    const set = setUp({
+      strayReturn: () => {
+        set.log.push('stray')
+        set.outbox.detach()
+      },
+    })
+    const { log, outbox, push } = set
+    const first = new FakeChannel()
+    outbox.attach(first.asChannel)
+    for (const id of ['a', 'b', 'c']) push(id)
+    const stray = { fields: { exchange: 'x', routingKey: '?', replyText: 'NO_ROUTE' }, properties: { messageId: '?' } }
+    first.emit('return', stray)
+    first.ack(3, true)
+    first.emit('return', stray)
+    expect(log).toEqual(['stray'])
+    const second = new FakeChannel()
+    outbox.attach(second.asChannel)
+    push('d')
+    second.ack(1)
+    expect(second.sent).toEqual(['a', 'b'])
+    second.emit('return', stray)
+    second.ack(2)
+    second.ack(3)
+    expect(second.sent).toEqual(['a', 'b', 'c', 'd'])
+    second.ack(4)
+    await tick()
+    expect(log).toEqual(['stray', 'a ok', 'c ok', 'cleared', 'd ok', 'b CDC_UNROUTABLE'])
+  })
+
+  it('does not take a message of the same route for one that came back with another id', () => {
+    const { log, outbox, push } = setUp()
+    const channel = new FakeChannel()
+    outbox.attach(channel.asChannel)
+    push('a')
+    push('b')
+    const fields = { exchange: 'x', routingKey: 'k', replyText: 'NO_ROUTE' }
+    channel.emit('return', { fields, properties: { messageId: 'B' } })
+    expect(log).toEqual(['stray'])
+  })
+
+  it('is not disturbed by an unknown message that came back when nothing is unconfirmed', () => {
+    const { log, outbox, push } = setUp()
+    const channel = new FakeChannel()
+    outbox.attach(channel.asChannel)
+    push('a')
+    channel.ack(1)
+    const fields = { exchange: 'x', routingKey: 'k', replyText: 'NO_ROUTE' }
+    channel.emit('return', { fields, properties: { messageId: 'a' } })
+    expect(log).toEqual(['a ok'])
   })
 
   it('rejects a nack', () => {
