@@ -64,7 +64,7 @@ export type CdcErrorCode = keyof typeof errorCodes
 
 /** What an error may carry beside its code and message. */
 export interface CdcErrorDetails {
-  /** The error that led to this one, untouched. */
+  /** The error that led to this one; of a server's error only what holds no data, session or signature. */
   readonly cause?: unknown
   /** What to do about it, one sentence. */
   readonly hint?: string

@@ -63,7 +63,10 @@ export type SourceEvents = {
   positionFallback: (fallback: { clusterTime: ClusterTime; error: unknown }) => void
   /** The position was saved by another watch (scope, filter, pipeline): what was excluded then isn't fetched. */
   watchChanged: (changed: { was: string; is: string }) => void
-  /** The watched collection or database was dropped or renamed; reading goes on with the same watch. */
+  /**
+   * The watched collection or database was dropped or renamed, whether or not the filter lets that through; reading
+   * goes on with the same watch.
+   */
   invalidated: (invalidated: { clusterTime: ClusterTime }) => void
   /** Something in the set-up costs safety or time, such as a client that needs 30 s to notice a dead server. */
   warning: (warning: { message: string }) => void

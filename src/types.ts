@@ -73,7 +73,7 @@ export interface SourceOpenOptions {
 export interface PartHealth {
   /** Whether it can do its work right now. */
   readonly ok: boolean
-  /** In one or two words why not: `reconnecting`, `blocked`, `unauthorized`. */
+  /** In a word why not: `connecting`, `reconnecting`, `slow`, `unauthorized`, `blocked` and others. */
   readonly reason?: string
   /** Since when, in milliseconds since 1970. */
   readonly since: number

@@ -1,10 +1,9 @@
+import { bsonTypeOf } from '../bson-value.js'
+
 /**
  * Values of the BSON library, told and read by their shape: several copies and majors of it may meet in one process,
  * so neither `instanceof` nor an import would know them all.
  */
-
-/** On the prototype of every class of the BSON library from its major 5. A document can't hold a symbol. */
-const BSON_VERSION = Symbol.for('@@mdb.bson.version')
 
 /** The classes of the BSON library, in the parts that are read here. */
 export type BsonValue =
@@ -45,13 +44,9 @@ export interface DbRefLike {
   readonly fields?: object
 }
 
-/**
- * The value as one of the BSON library, or `undefined`. A document of a user may have a field `_bsontype`, and a
- * transform may have made it the prototype of another one: only the symbol tells a real instance.
- */
+/** The value as one of the BSON library, or `undefined`; by its type see {@link bsonTypeOf}. */
 export function asBson(value: object): BsonValue | undefined {
-  if (!(BSON_VERSION in value) || Object.hasOwn(value, '_bsontype')) return undefined
-  return value as unknown as BsonValue
+  return bsonTypeOf(value) === undefined ? undefined : (value as BsonValue)
 }
 
 /** A 64-bit integer: a number from -2^53 to 2^53 - 1, where doubles are exact and far cheaper, beyond a bigint. */

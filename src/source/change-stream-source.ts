@@ -89,10 +89,15 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     if (after === undefined) return
     const watch = compileWatch(this.#options, exclude)
     this.#warnOfClient()
+    let told = false // once, however often it is opened until the first batch moves the position
+    const onOtherWatch = (was: string): void => {
+      if (!told) this.#emit('watchChanged', { was, is: watch.digest })
+      told = true
+    }
     yield* supervise<ChangeStreamDocument<TSchema>>(after, signal, {
       ...this.#options,
       ...this.#options.retry,
-      open: position => this.#openReader(position, watch),
+      open: position => this.#openReader(position, watch, onOtherWatch),
       now: async () => nowOf(await this.#deployment(), watch),
       random: Math.random,
       tell: this.#tell(),
@@ -148,13 +153,13 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     return await describeDeployment(await this.#client())
   }
 
-  async #openReader(position: Position, watch: Watch): Promise<OpenReader> {
+  async #openReader(position: Position, watch: Watch, onOtherWatch: (was: string) => void): Promise<OpenReader> {
     const client = await this.#client()
     const deployment = await describeDeployment(client)
     const origin = originOf(deployment, watch)
     assertUsable(position, { origin, now: deployment.now })
     const was = position.origin?.watch
-    if (was !== undefined && was !== watch.digest) this.#emit('watchChanged', { was, is: watch.digest })
+    if (was !== undefined && was !== watch.digest) onOtherWatch(was)
     const { BSON, Timestamp } = await import('mongodb')
     const setup = {
       client,
@@ -202,7 +207,11 @@ export class ChangeStreamSource<TSchema extends Document = Document>
         this.#setHealth(false, reason, error)
       },
       retry: failed => this.#emit('retry', failed),
-      watchdog: silence => this.#emit('watchdog', silence),
+      watchdog: silence => {
+        const { silentMs } = silence
+        if (silence.answered) this.#setHealth(false, 'slow', `No answer to a read for ${silentMs} ms, but elsewhere`)
+        this.#emit('watchdog', silence)
+      },
       positionFallback: ({ clusterTime }, error) => this.#emit('positionFallback', { clusterTime, error }),
       invalidated: ({ clusterTime }) => this.#emit('invalidated', { clusterTime }),
       historyLost: (from, to, error) =>

@@ -27,57 +27,91 @@ const CHANGE_STREAM_FATAL = 280
 const INVALID_TOKEN = [207, 260, 40647, 40649, 40674, 50795, 50796, 50810, 50811, 50816, 50865, 51057]
 const ABOUT_TOKEN = /resume token|KeyString|Invalid advance/i
 // BadValue, FailedToParse, TypeMismatch, Overflow, IllegalOperation, CommandNotFound, InvalidNamespace,
-// CommandNotSupportedOnView, OptionNotSupportedOnView, unknown stage or field, unknown option value, stage not allowed
-const WATCH_INVALID = [2, 9, 14, 15, 20, 59, 73, 115, 166, 167, 40324, 40415, 51024, 6188501, 31441]
+// CommandNotSupportedOnView, OptionNotSupportedOnView, InvalidPipelineOperator; unknown stage or field, unknown option
+// value, stage not allowed; several fields in a stage, filter that is none, number of arguments, unknown variable, mixed
+// projection
+const WATCH_INVALID = [
+  ...[2, 9, 14, 15, 20, 59, 73, 115, 166, 167, 168],
+  ...[40324, 40415, 51024, 6188501, 31441, 40323, 15959, 16020, 17276, 31253, 31254],
+]
+// ConversionFailure: a stage meets a value of a document that it can't convert.
+const EVALUATION = [241]
+/** What the server puts before errors of running a pipeline: the rest may quote any value of a document. */
+const WHILE_RUNNING = /Executor error/
 
 /** Server error, as far as it is looked at. */
 interface ServerError {
+  readonly name?: unknown
   readonly code?: unknown
   readonly codeName?: unknown
 }
 
-/** Sorts an error of the driver or the server by what has to follow. */
+/**
+ * Sorts an error of the driver or the server by what has to follow. Nothing of a document, token, session or signature
+ * gets into the result: the server's text is quoted only where it is known what it says, and never its own object.
+ */
 export function classifySourceError(error: unknown): Verdict {
   if (isCdcError(error)) return { action: error.retryable ? 'retry' : 'fatal', error }
-  const code = Number((error as ServerError | null)?.code)
+  const code = codeOf(error)
   const text = messageOf(error)
   if (UNAUTHORIZED.includes(code)) return verdict('refused', 'CDC_SOURCE_UNAUTHORIZED', NEEDS_ROLES)
   if (AUTHENTICATION.includes(code) || (code === ATLAS_ERROR && /auth/i.test(text)))
     return verdict('refused', 'CDC_SOURCE_AUTH_FAILED', CHECK_PASSWORD)
-  if (HISTORY_LOST.includes(code)) return verdict('history', 'CDC_HISTORY_LOST', LARGER_OPLOG)
-  if (NOT_REPLICA_SET.includes(code)) return verdict('fatal', 'CDC_NOT_REPLICA_SET', START_REPLICA_SET)
-  if (IMAGE_MISSING.includes(code)) return verdict('fatal', 'CDC_IMAGE_MISSING', ENABLE_IMAGES)
-  if (TOO_LARGE.includes(code)) return verdict('fatal', 'CDC_EVENT_TOO_LARGE', SMALLER_EVENTS)
+  if (HISTORY_LOST.includes(code)) return verdict('history', 'CDC_HISTORY_LOST', LARGER_OPLOG, withoutData(text))
+  if (NOT_REPLICA_SET.includes(code))
+    return verdict('fatal', 'CDC_NOT_REPLICA_SET', START_REPLICA_SET, withoutData(text))
+  if (IMAGE_MISSING.includes(code)) return verdict('fatal', 'CDC_IMAGE_MISSING', ENABLE_IMAGES, withoutData(text))
+  if (TOO_LARGE.includes(code)) return verdict('fatal', 'CDC_EVENT_TOO_LARGE', SMALLER_EVENTS, withoutData(text))
   if (code === CHANGE_STREAM_FATAL) {
     return /_id field|was modified|lacks a resume token/i.test(text)
-      ? verdict('fatal', 'CDC_EVENT_ID_LOST', KEEP_ID)
-      : verdict('notFound', 'CDC_POSITION_NOT_FOUND', FILTER_CHANGED)
+      ? verdict('fatal', 'CDC_EVENT_ID_LOST', KEEP_ID, withoutData(text))
+      : verdict('notFound', 'CDC_POSITION_NOT_FOUND', FILTER_CHANGED, withoutData(text))
   }
-  const aboutToken = !Number.isNaN(code) && ABOUT_TOKEN.test(text)
-  if (INVALID_TOKEN.includes(code) || aboutToken) return verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED)
-  if (WATCH_INVALID.includes(code)) return verdict('fatal', 'CDC_WATCH_INVALID', CHECK_WATCH)
+  if (EVALUATION.includes(code)) return verdict('refused', 'CDC_WATCH_INVALID', MIND_VALUES)
+  const running = WHILE_RUNNING.test(text)
+  const aboutToken = !Number.isNaN(code) && !running && ABOUT_TOKEN.test(text)
+  if (INVALID_TOKEN.includes(code) || aboutToken)
+    return verdict('fatal', 'CDC_POSITION_INVALID', TOKEN_DAMAGED, running ? undefined : withoutData(text))
+  // What is to be watched is the user's own, so the parser's words stay whole.
+  if (WATCH_INVALID.includes(code))
+    return verdict('fatal', 'CDC_WATCH_INVALID', CHECK_WATCH, running ? undefined : text)
   // An assertion in the server without a name: at the start it is most often about what the user asks for.
   if (/^Location\d+$/.test(String((error as ServerError | null)?.codeName))) {
     return verdict('refused', 'CDC_WATCH_INVALID', CHECK_WATCH)
   }
-  if (/^BSON\w*Error$/.test(String((error as Error | null)?.name))) {
+  if (/^BSON\w*Error$/.test(String((error as ServerError | null)?.name))) {
     return verdict('fatal', 'CDC_EVENT_UNDECODABLE', READ_RAW)
   }
   return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
 
-  function verdict(action: Verdict['action'], name: CdcErrorCode, hint?: string): Verdict {
-    // A refusal for lack of rights repeats the whole command with session and signature: only its code is told.
-    const isAccess = name === 'CDC_SOURCE_UNAUTHORIZED' || name === 'CDC_SOURCE_AUTH_FAILED'
-    const detail = isAccess ? String((error as ServerError).codeName ?? code) : withoutData(text, name)
-    const retryable = action === 'retry'
-    const details = { retryable, ...(hint !== undefined && { hint }), ...(!isAccess && { cause: error }) }
+  /** Without `quoted` an error of the server is told by its name and code alone. */
+  function verdict(action: Verdict['action'], name: CdcErrorCode, hint?: string, quoted?: string): Verdict {
+    const ofServer = !Number.isNaN(code)
+    const detail = ofServer ? (quoted ?? namesOf(error as ServerError, code)) : withoutData(text)
+    const cause = ofServer ? plainCause(error as ServerError, code, detail) : error
+    const details = { retryable: action === 'retry', cause, ...(hint !== undefined && { hint }) }
     return { action, error: new SourceError(name, `MongoDB: ${detail}`, details) }
   }
 }
 
-/** Without the event that some messages quote; what is to be watched is the user's own and stays. */
-function withoutData(text: string, name: CdcErrorCode): string {
-  return name === 'CDC_WATCH_INVALID' ? text : text.replace(/[\s:]*\{.*$/s, '')
+/** The server's numeric code, `NaN` for all other errors: those of sockets have a text there. */
+function codeOf(error: unknown): number {
+  const code = (error as ServerError | null | undefined)?.code
+  return code == null || typeof code === 'string' ? Number.NaN : Number(code)
+}
+
+function namesOf({ codeName }: ServerError, code: number): string {
+  return `${codeName ?? 'error'} (${code})`
+}
+
+/** The driver's error carries the whole reply, with the cluster time's signature, and in its text often the command. */
+function plainCause({ name, codeName }: ServerError, code: number, text: string): Error {
+  return Object.assign(new Error(text), { name: String(name), code, ...(codeName !== undefined && { codeName }) })
+}
+
+/** Without the event that some messages quote. */
+function withoutData(text: string): string {
+  return text.replace(/[\s:]*(?:First element|\{).*$/s, '')
 }
 
 const NEEDS_ROLES = 'the user needs the privileges `find` and `changeStream` on exactly what is watched'
@@ -90,4 +124,5 @@ const KEEP_ID = 'no stage of `pipeline` may remove or change `_id`'
 const FILTER_CHANGED = 'the filter, or a document that it looks up, changed since the position was saved'
 const TOKEN_DAMAGED = 'the saved position was damaged or does not belong to this stream'
 const CHECK_WATCH = 'check namespace, `pipeline` and the document image options'
+const MIND_VALUES = 'a stage of `pipeline` fails on a value of an event: give `onError` to `$convert`, or filter it out'
 const READ_RAW = 'the reader "command" decodes what the driver\'s own decoder refuses'

@@ -1,3 +1,4 @@
+import { bsonTypeOf } from '../bson-value.js'
 import { dateMs } from '../date-ms.js'
 
 /**
@@ -11,7 +12,6 @@ export function orderingKey(database: string, collection: string, id: unknown): 
 
 /** Structural view of the BSON classes of any major of the driver. */
 interface BsonValue {
-  readonly _bsontype?: string
   readonly sub_type?: number
   readonly buffer?: Uint8Array
   toHexString?(): string
@@ -34,13 +34,9 @@ function keyOf(value: unknown): string {
   if (value instanceof Date) return dateKey(value)
   if (value instanceof Uint8Array) return binaryKey(0, value)
   if (Array.isArray(value)) return `[${value.map(keyOf).join()}]`
-  if (isBson(value)) return bsonKey(value)
+  const type = bsonTypeOf(value as object)
+  if (type !== undefined) return bsonKey(type, value as BsonValue)
   return documentKey(value as Record<string, unknown>)
-}
-
-/** A BSON class has its type on the prototype; a user's field of that name is an own property. */
-function isBson(value: unknown): value is BsonValue {
-  return typeof (value as BsonValue)._bsontype === 'string' && !Object.hasOwn(value as object, '_bsontype')
 }
 
 function numberKey(number: number): string {
@@ -56,8 +52,8 @@ function binaryKey(subType: number, bytes: Uint8Array): string {
   return `b${subType}:${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}`
 }
 
-function bsonKey(value: BsonValue): string {
-  switch (value._bsontype) {
+function bsonKey(type: string, value: BsonValue): string {
+  switch (type) {
     case 'Int32':
     case 'Double':
     case 'Long':
@@ -74,7 +70,7 @@ function bsonKey(value: BsonValue): string {
       return keyOf(value.toString())
     default:
       // Field by field, since a reference or a scope may hold numbers too.
-      return `${value._bsontype}:${documentKey({ ...value })}`
+      return `${type}:${documentKey({ ...value })}`
   }
 }
 

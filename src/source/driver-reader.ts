@@ -39,18 +39,23 @@ export function openDriverReader(setup: DriverReaderSetup): Reader {
 
   async function nextBatch(): Promise<ReaderBatch> {
     const events: RawEvent[] = []
+    let drained = false
     for (;;) {
       pending ??= stream.tryNext()
       // What the driver holds already comes at once; the first event that has to be fetched ends this batch.
       const next = events.length === 0 ? await pending : await Promise.race([pending, turnOfTheLoop()])
       if (next === 'later') break
       pending = undefined
-      if (next === null) break
+      if (next === null) {
+        drained = true
+        break
+      }
       events.push({ event: next as unknown as ChangeEvent, size: calculateObjectSize(next) })
       if (next.operationType === 'invalidate' || events.length >= batchSize) break
     }
     const closed = stream.closed || events.at(-1)?.event.operationType === 'invalidate'
-    const highWaterMark = events.length === 0 && !closed ? (stream.resumeToken as ResumeTokenDocument) : undefined
+    // Also of a closed stream: where a filter hides the invalidate, this is the only way past it.
+    const highWaterMark = drained ? (stream.resumeToken as ResumeTokenDocument | null) : undefined
     return { events, closed, ...(highWaterMark && { highWaterMark }) }
   }
 

@@ -5,7 +5,8 @@ import type { ResumeTokenDocument } from './reader.js'
 /** What a position says, and whether it can be used here. Pure. */
 
 // A high-water mark holds nothing but a time; the token of an event goes on with collection and document key.
-const HIGH_WATER_MARK_LENGTH = 30
+// 30 digits on MongoDB 6, 32 on 7 and newer; the shortest of an event, a dropped database, has 34.
+const HIGH_WATER_MARK_LENGTH = 32
 
 /** The cluster time at the head of a resume token: one type byte, then seconds and counter, 4 bytes each. */
 export function timeOfToken(token: ResumeTokenDocument): ClusterTime {

@@ -16,7 +16,7 @@ export interface ReaderBatch {
   readonly events: readonly RawEvent[]
   /** The resume token after which reading can go on when all events of this batch are done. */
   readonly highWaterMark?: ResumeTokenDocument
-  /** The cursor is closed: after an invalidate. */
+  /** The cursor is closed: after an invalidate, which a filter may hide. */
   readonly closed: boolean
 }
 

@@ -84,7 +84,8 @@ export interface ChangeStreamSourceOptions {
   readonly reader?: 'auto' | 'command' | 'driver'
   /**
    * How long beyond `maxAwaitTimeMS` the server may be silent before it is asked on another connection, in
-   * milliseconds, from 100 to 600,000. @default 5000
+   * milliseconds, from 100 to 600,000. If it answers there it is slow: `health()` says so, and the read is given up
+   * after ten minutes, twice as long each time until a batch arrives. @default 5000
    */
   readonly watchdogMs?: number
   /** Delay between attempts to open the stream again; there is no limit to their number. @default 100 ms to 30 s */

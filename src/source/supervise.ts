@@ -44,6 +44,12 @@ export interface Tell {
   historyLost(from: Position, to: Position | undefined, error: unknown): void
 }
 
+/** How long a server may owe an answer though it lives; doubled each time until it gives one. */
+const SILENCE_LIMIT_MS = 600_000
+
+/** A week: a timer of Node can't be much longer. */
+const MAX_PATIENCE = 1024
+
 /** The first read only shows that the stream stands, and brings the errors that the server keeps until then. */
 const FIRST_READ_MS = 1
 
@@ -63,19 +69,23 @@ export async function* supervise<E>(
   let failures = 0
   let stood = false
   let wentBackTo: ClusterTime | undefined
+  const patience: Patience = { factor: 1 }
   while (!signal.aborted) {
     let open: OpenReader | undefined
     let answers = 0
     try {
       open = await openReader()
-      for await (const records of batches<E>(open, () => position, signal, supervised)) {
+      for await (const records of batches<E>(open, () => position, signal, supervised, patience)) {
         answers += 1
         if (answers === 1) tell.opened(position, stood)
         tell.healthy()
         stood = true
         position = records.at(-1)?.position ?? position
         // The first answer may be empty long before the place that fails: it alone must not undo the back-off.
-        if (answers > 1 || records.length > 0) failures = 0
+        if (answers > 1 || records.length > 0) {
+          failures = 0
+          patience.factor = 1
+        }
         yield records
       }
     } catch (error) {
@@ -149,19 +159,34 @@ async function* batches<E>(
   position: () => Position,
   signal: AbortSignal,
   { maxAwaitTimeMS, watchdogMs, tell }: Supervised,
+  patience: Patience,
 ): AsyncGenerator<SourceRecord<E>[], void, undefined> {
   // One controller for all reads, not `AbortSignal.any` for each: Node never forgets those of a signal that lives on.
   const left = new AbortController()
   const onAbort = (): void => left.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
-  const read = (maxTimeMs: number): Promise<ReaderBatch> =>
-    guardRead(reader.nextBatch(maxTimeMs), {
-      patienceMs: maxAwaitTimeMS + watchdogMs, // also of the first read: the driver's reader can't shorten it
+  async function read(maxTimeMs: number): Promise<ReaderBatch> {
+    // Also for the first read: the driver's reader can't shorten it.
+    const patienceMs = (maxAwaitTimeMS + watchdogMs) * patience.factor
+    // Where one silence is already longer than the limit, it is still asked twice.
+    const limitMs = Math.max(SILENCE_LIMIT_MS * patience.factor, 2 * patienceMs)
+    let silent = false
+    const onSilence = (silence: { silentMs: number; answered: boolean }): void => {
+      silent = true
+      if (silence.answered && silence.silentMs >= limitMs) patience.factor = Math.min(2 * patience.factor, MAX_PATIENCE)
+      tell.watchdog(silence)
+    }
+    const batch = await guardRead(reader.nextBatch(maxTimeMs), {
+      patienceMs,
+      limitMs,
       probe,
-      onSilence: silence => tell.watchdog(silence),
+      onSilence,
       signal: left.signal,
     })
+    if (silent) tell.healthy() // here, since whoever takes the batch may be busy for long
+    return batch
+  }
   try {
     let next = read(FIRST_READ_MS)
     for (;;) {
@@ -175,7 +200,8 @@ async function* batches<E>(
       }
       yield records
       if (!batch.closed) continue
-      if (batch.events.at(-1)?.event.operationType !== 'invalidate') throw cursorClosed()
+      // A filter may hide the invalidate: then only the mark shows that there was one, and must not be met again.
+      if (records.length === 0) throw cursorClosed()
       tell.invalidated(position())
       return
     }
@@ -183,6 +209,11 @@ async function* batches<E>(
     signal.removeEventListener('abort', onAbort)
     left.abort() // whoever leaves early must not leave a watchdog behind
   }
+}
+
+/** How many times as patient as at first; lives on while the stream is opened again without getting anywhere. */
+interface Patience {
+  factor: number
 }
 
 function cursorClosed(): SourceError {

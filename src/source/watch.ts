@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Document } from 'mongodb'
+import { bsonTypeOf } from '../bson-value.js'
 import type { Namespace, Position } from '../types.js'
 import type { NamePattern, ResolvedOptions } from './source-options.js'
 
@@ -95,7 +96,7 @@ function tagged(raw: unknown, json: unknown): unknown {
   if (typeof raw === 'bigint') return { $long: String(raw) }
   if (raw instanceof Date) return { $date: json }
   if (typeof raw === 'number' && !Number.isFinite(raw)) return { $double: String(raw) }
-  const type = (raw as { readonly _bsontype?: unknown } | null | undefined)?._bsontype
-  if (typeof type !== 'string' || Object.hasOwn(raw as object, '_bsontype')) return json
+  const type = typeof raw === 'object' && raw !== null ? bsonTypeOf(raw) : undefined
+  if (type === undefined) return json
   return { $type: type, value: typeof json === 'object' ? { ...json } : json } // a copy: no class, so not tagged again
 }

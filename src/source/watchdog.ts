@@ -4,6 +4,8 @@ import { SourceError } from '../errors.js'
 export interface GuardOptions {
   /** How long a silence is taken for normal, in milliseconds; doubled each time the server turns out to be alive. */
   readonly patienceMs: number
+  /** How long a silence is borne altogether, in milliseconds, though the server is alive. */
+  readonly limitMs: number
   /** Whether the server that owes the answer is alive; must itself be bounded in time. */
   readonly probe: () => Promise<boolean>
   readonly onSilence: (silence: { silentMs: number; answered: boolean }) => void
@@ -13,9 +15,11 @@ export interface GuardOptions {
 /**
  * Waits for a read, but not for a dead server. A read over a long stretch of foreign oplog entries is slow and gives no
  * sign of life, whatever its time limit says; so a silence alone proves nothing and the server is asked on another
- * connection. Without answer there the read is given up: the driver's own monitor needs up to 40 s for that.
+ * connection. Without answer there the read is given up: the driver's own monitor needs up to 40 s for that. With one
+ * it is given up after `limitMs`: a firewall may have forgotten the connection of this read alone.
  */
-export function guardRead<T>(read: Promise<T>, { patienceMs, probe, onSilence, signal }: GuardOptions): Promise<T> {
+export function guardRead<T>(read: Promise<T>, options: GuardOptions): Promise<T> {
+  const { patienceMs, limitMs, probe, onSilence, signal } = options
   return new Promise((resolve, reject) => {
     const started = performance.now()
     let patience = patienceMs
@@ -39,13 +43,14 @@ export function guardRead<T>(read: Promise<T>, { patienceMs, probe, onSilence, s
       if (settled) return
       const silentMs = Math.round(performance.now() - started)
       onSilence({ silentMs, answered })
-      if (!answered) {
-        const text = `MongoDB was silent for ${silentMs} ms and did not answer on another connection either`
+      if (!answered || silentMs >= limitMs) {
+        const elsewhere = answered ? 'though it answers' : 'and did not answer'
+        const text = `MongoDB was silent for ${silentMs} ms ${elsewhere} on another connection`
         settle(() => reject(new SourceError('CDC_SOURCE_UNAVAILABLE', text, { retryable: true })))
         return
       }
       patience *= 2
-      timer = setTimeout(onTimer, patience)
+      timer = setTimeout(onTimer, Math.min(patience, limitMs - silentMs))
     }
 
     function settle(finish: () => void): void {

@@ -125,6 +125,30 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
       )
     }))
 
+  it('goes on with the collection that is created again also where the filter hides drop and invalidate', () =>
+    withDatabase(uri, async (db, client) => {
+      const source = new ChangeStreamSource({
+        client,
+        database: db.databaseName,
+        collections: ['c'],
+        pipeline: [{ $match: { operationType: 'insert' } }],
+        maxAwaitTimeMS: 100,
+        reader,
+      })
+      const told: string[] = []
+      for (const name of ['invalidated', 'retry'] as const) source.on(name, () => told.push(name))
+      await reading(source, async stream => {
+        for (const n of [1, 2, 3]) {
+          await db.collection('c').insertOne({ n })
+          await db.collection('c').drop()
+        }
+        await db.collection('c').insertOne({ n: 4 })
+        const records = await stream.events(4)
+        expect(records.map(record => (eventOf(record).fullDocument as { n: number }).n)).toEqual([1, 2, 3, 4])
+        expect(told).toEqual(['invalidated', 'invalidated', 'invalidated'])
+      })
+    }))
+
   it('watches collections by name and pattern, and leaves others out', () =>
     withDatabase(uri, async (db, client) => {
       const source = new ChangeStreamSource({

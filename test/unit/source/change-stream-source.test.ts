@@ -1,18 +1,21 @@
 import type { MongoClient } from 'mongodb'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { SourceError } from '../../../src/errors.js'
 import { ChangeStreamSource } from '../../../src/source/change-stream-source.js'
 import type { ChangeStreamSourceOptions } from '../../../src/source/source-options.js'
 import type { PartHealth } from '../../../src/types.js'
 
 /** A client whose server answers every command as `answer` does. */
-function clientOf(answer: () => Promise<unknown>, options: object = {}): MongoClient {
+function clientOf(answer: (command?: object) => Promise<unknown>, options: object = {}): MongoClient {
   const db = { command: answer }
   const fake = { db: () => db, startSession: () => ({ endSession: async () => undefined }), options }
   return fake as unknown as MongoClient
 }
 
-function sourceOf(answer: () => Promise<unknown>, more: Partial<ChangeStreamSourceOptions> = {}): ChangeStreamSource {
+function sourceOf(
+  answer: (command?: object) => Promise<unknown>,
+  more: Partial<ChangeStreamSourceOptions> = {},
+): ChangeStreamSource {
   return new ChangeStreamSource({ client: clientOf(answer), retry: { minDelayMs: 1, maxDelayMs: 1 }, ...more })
 }
 
@@ -108,4 +111,57 @@ it('warns of a client that is slow to notice a lost server, or that gives up rea
   ])
   expect(await warnings({ ...quick, socketTimeoutMS: 900 })).toEqual([expect.stringContaining('socketTimeoutMS')])
   expect(await warnings({ ...quick, maxPoolSize: 1 })).toEqual([expect.stringContaining('maxPoolSize')])
+})
+
+it('tells once that the position is of another watch, however often the stream has to be opened', async () => {
+  const abort = new AbortController()
+  const hello = { setName: 'rs0', me: 'a:1', localTime: new Date(), operationTime: { t: 5, i: 1 } }
+  const answer = (command?: object): Promise<unknown> =>
+    command && 'hello' in command ? Promise.resolve(hello) : away()
+  const source = sourceOf(answer, { reader: 'command' })
+  const told: string[] = []
+  source.on('watchChanged', () => told.push('watchChanged'))
+  let retries = 0
+  source.on('retry', () => {
+    if (++retries === 3) abort.abort()
+  })
+  const origin = { deployment: 'rs0', watch: 'another' }
+  const after = { kind: 'time', clusterTime: { t: 1, i: 1 }, origin } as const
+  for await (const _ of source.open({ signal: abort.signal, after }));
+  expect([retries, told]).toEqual([3, ['watchChanged']])
+})
+
+it('is not well from the first silence on, though the server answers elsewhere, until the next batch', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  try {
+    const abort = new AbortController()
+    const hello = { setName: 'rs0', me: 'a:1', localTime: new Date(), operationTime: { t: 5, i: 1 } }
+    const id = { isZero: () => false }
+    const reads: ((reply: unknown) => void)[] = []
+    const answer = (command: object = {}): Promise<unknown> => {
+      if ('getMore' in command) return new Promise(resolve => reads.push(resolve))
+      return Promise.resolve('hello' in command ? hello : { cursor: { id, ns: 'd.c' } })
+    }
+    const source = sourceOf(answer, { reader: 'command' })
+    const healths: string[] = []
+    source.onHealth(({ ok, reason }) => healths.push(ok ? 'ok' : `${reason}`))
+    const after = { kind: 'time', clusterTime: { t: 1, i: 1 } } as const
+    const stream = source.open({ signal: abort.signal, after })
+    const first = stream.next()
+    await vi.waitFor(() => expect(reads).toHaveLength(1))
+    reads[0]?.({ cursor: { id, nextBatch: [] } })
+    await first
+    const second = stream.next()
+    await vi.advanceTimersByTimeAsync(7_000)
+    expect(source.health()).toMatchObject({ ok: false, reason: 'slow', error: expect.stringContaining('6000 ms') })
+    await vi.advanceTimersByTimeAsync(12_000)
+    reads[1]?.({ cursor: { id, nextBatch: [] } })
+    await second
+    expect(source.health()).toMatchObject({ ok: true })
+    expect([...new Set(healths)]).toEqual(['ok', 'slow'])
+    abort.abort()
+    await stream.return(undefined)
+  } finally {
+    vi.useRealTimers()
+  }
 })

@@ -17,7 +17,7 @@ describe('an error of the server', () => {
     ['refused', 'CDC_SOURCE_UNAUTHORIZED', [13]],
     ['refused', 'CDC_SOURCE_AUTH_FAILED', [18, 391]],
     ['fatal', 'CDC_NOT_REPLICA_SET', [40573]],
-    ['fatal', 'CDC_WATCH_INVALID', [166, 73, 20, 40324, 9, 14, 15, 2]],
+    ['fatal', 'CDC_WATCH_INVALID', [166, 73, 20, 40324, 9, 14, 15, 2, 168, 16020, 31254]],
     ['fatal', 'CDC_IMAGE_MISSING', [47]],
     ['fatal', 'CDC_EVENT_TOO_LARGE', [10334]],
     ['fatal', 'CDC_POSITION_INVALID', [260, 40647, 40649, 50795, 50796, 50810, 50811, 50816, 50865, 51057, 207, 40674]],
@@ -89,6 +89,59 @@ it.each([280, 47, 10334, 286])('quotes neither token nor document in the message
   const { error } = classifySourceError(serverError(code, text))
   expect(error.message).toContain('it went wrong for event')
   expect(error.message).not.toMatch(/5ec7e7/i)
+})
+
+describe('what a document holds', () => {
+  const text = `Executor error during getMore :: caused by :: Failed to parse number 'TOPSECRET' in $convert`
+
+  it.each([241, 1, 8, 2, 14, 424_242])('stands nowhere in the error with the code %i', code => {
+    const { error } = classifySourceError(serverError(code, text))
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('TOPSECRET')
+    expect(error.message).toContain(`Name${code} (${code})`)
+  })
+
+  it('does not decide what an error is about', () => {
+    const quoting = serverError(424_242, `Executor error :: caused by :: Failed on 'the resume token KeyString'`)
+    expect(inspect(classifySourceError(quoting).error)).not.toContain('on the')
+    expect(classifySourceError(serverError(241, `'resume token'`)).error.code).toBe('CDC_WATCH_INVALID')
+  })
+
+  it('is not quoted by the first element of what is too large', () => {
+    const large = 'BSONObj size: 16793700 (0x1004064) is invalid. First element: card: "TOPSECRET"'
+    const { error } = classifySourceError(serverError(10334, large))
+    expect(error.message).toContain('BSONObj size: 16793700')
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('TOPSECRET')
+  })
+})
+
+it('refuses a stage that fails on the value of an event, since trying again would never end', () => {
+  const verdict = classifySourceError(serverError(241, `Failed to parse number 'x' in $convert`))
+  expect([verdict.action, verdict.error.code]).toEqual(['refused', 'CDC_WATCH_INVALID'])
+  expect(verdict.error.hint).toContain('onError')
+})
+
+it.each([13, 18, 280, 47, 10334, 286, 2, 241, 189, 260])(
+  'gives as cause of error %i its name and code, but no session, signature, token or document',
+  code => {
+    const secrets = { lsid: '5ec7e7', $clusterTime: { signature: '5ec7e7' } }
+    const text = 'it went wrong for event: { _id: { _data: "82AB5EC7E7" }, x: "5ec7e7" }, and "5ec7e7"'
+    const thrown = Object.assign(serverError(code, code === 2 ? 'unknown operator: $x' : text), secrets, {
+      name: 'MongoServerError',
+      errorResponse: { errmsg: text, ...secrets },
+    })
+    const { error } = classifySourceError(thrown)
+    expect(error.cause).toBeInstanceOf(Error)
+    expect(error.cause).toMatchObject({ name: 'MongoServerError', code, codeName: `Name${code}` })
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/5ec7e7/i)
+  },
+)
+
+it('leaves the errors of the network and of the program as they are', () => {
+  for (const thrown of [new MongoNetworkError('connection 3 to 127.0.0.1:1 closed'), new TypeError('x is { no }')]) {
+    const { error } = classifySourceError(thrown)
+    expect(error.cause).toBe(thrown)
+    expect(error.message).toContain(thrown.message.slice(0, 4))
+  }
 })
 
 it('takes an assertion of the server without a name for a wrong watch, which it is at the start', () => {

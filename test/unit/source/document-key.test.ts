@@ -105,6 +105,13 @@ it('takes fields with the names of JavaScript and BSON internals for data', () =
   expect(hostile('{"toString":1,"constructor":2}')).not.toBe(hostile('{"toString":1,"constructor":3}'))
 })
 
+it('takes a document for data also where a transform made another one with `_bsontype` its prototype', () => {
+  for (const _bsontype of ['ObjectId', 'MinKey', 'Binary', 5]) {
+    const id = Object.assign(Object.create({ _bsontype }), { a: 1 })
+    expect(key(id)).toBe(key({ a: 1 }))
+  }
+})
+
 it('gives different keys to different ids, whatever they are made of', () => {
   const value = fc.letrec(tie => ({
     any: fc.oneof(

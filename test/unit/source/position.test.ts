@@ -41,6 +41,10 @@ it('compares times by second, then by counter', () => {
 it('tells the mark of a server from the token of an event', () => {
   expect(positionOf(token(5), origin).kind).toBe('highWaterMark')
   expect(positionOf(token(5, 1), origin).kind).toBe('event')
+  const ofMongo7 = { _data: '82661F3C8A000000012B0429296E1404' }
+  expect(positionOf(ofMongo7, origin).kind).toBe('highWaterMark')
+  const dropDatabase = { _data: '82661F3C8A000000012B022C0100296E04' }
+  expect(positionOf(dropDatabase, origin).kind).toBe('event')
   expect(positionOf(token(5), origin).clusterTime).toEqual({ t: 5, i: 1 })
 })
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { ReaderBatch } from '../../../src/source/reader.js'
 import { supervise } from '../../../src/source/supervise.js'
 import type { SourceRecord } from '../../../src/types.js'
 import { type Answer, batch, event, FakeServer, origin, serverError, start, times, token } from './support.js'
@@ -183,10 +184,23 @@ describe('a closed cursor', () => {
     expect(server.names()).toEqual(['opened', 'healthy', 'healthy', 'invalidated', 'opened', 'healthy'])
   })
 
-  it('without an invalidate is a fault that passes', async () => {
-    const server = new FakeServer([[batch(2), { ...batch(3), closed: true }], [batch(4)]])
-    expect(times(await readAll(server))).toEqual([2, 3, 4])
-    expect(server.names()).toContain('retry')
+  it.each([
+    ['an event', { ...batch(3), closed: true }],
+    ['a mark', { events: [], highWaterMark: token(3), closed: true }],
+  ])('is opened again without an error where the filter hides the invalidate behind %s', async (_, closing) => {
+    const server = new FakeServer([[batch(2), closing], [batch(4)]])
+    expect(times(await readAll(server)).at(-1)).toBe(4)
+    expect(server.openedAt[1]).toMatchObject({ clusterTime: { t: 3 } })
+    expect(server.names()).toEqual(['opened', 'healthy', 'healthy', 'invalidated', 'opened', 'healthy'])
+  })
+
+  it('without anything new is a fault that passes', async () => {
+    const same = { events: [], highWaterMark: token(2, 2), closed: true }
+    const server = new FakeServer([[batch(2), same], [same], [batch(4)]])
+    expect(times(await readAll(server))).toEqual([2, 4])
+    const attempts = server.told.flatMap(([name, retry]) => (name === 'retry' ? [retry] : []))
+    expect(attempts).toMatchObject([{ attempt: 1 }, { attempt: 2 }])
+    expect(server.names()).not.toContain('invalidated')
   })
 })
 
@@ -227,6 +241,71 @@ it('is as patient with the first answer as with all others, since not every read
     expect(server.names()).toEqual([])
     server.abort.abort()
     expect(await next).toEqual({ done: true, value: undefined })
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it('opens again when a read stays without answer though the server lives, and is twice as patient each time', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  try {
+    const minutes = 60_000
+    const server = new FakeServer([['silence'], [batch(), 'silence'], [batch(2), batch(), 'silence'], ['silence']])
+    const gaveUp: number[] = []
+    const tell = { ...server.supervised().tell }
+    let opened = 0
+    const { retry } = tell
+    tell.retry = failed => {
+      gaveUp.push(Math.round((performance.now() - opened) / minutes))
+      retry(failed)
+    }
+    const { open } = server.supervised()
+    const reading = supervise(start, server.abort.signal, {
+      ...server.supervised({ tell }),
+      open: async position => {
+        opened = performance.now()
+        return await open(position)
+      },
+    })
+    const all = (async () => {
+      for await (const _ of reading);
+    })()
+    for (let step = 0; step < 63 * 6; step++) {
+      await vi.advanceTimersByTimeAsync(10_000)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    expect(gaveUp).toEqual([10, 20, 10, 20])
+    server.abort.abort()
+    await all
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it('tells that all is well as soon as a slow batch arrives, not only when somebody takes it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  try {
+    const server = new FakeServer([[batch(2), 'silence']])
+    let answer: (late: ReaderBatch) => void = () => undefined
+    const supervised = server.supervised()
+    const open: typeof supervised.open = async position => {
+      const opened = await supervised.open(position)
+      const late = new Promise<ReaderBatch>(resolve => {
+        answer = resolve
+      })
+      const nextBatch = (ms: number): Promise<ReaderBatch> => Promise.race([opened.reader.nextBatch(ms), late])
+      return { ...opened, reader: { ...opened.reader, nextBatch } }
+    }
+    const reading = supervise(start, server.abort.signal, { ...supervised, open })
+    await reading.next()
+    await server.silent
+    await vi.advanceTimersByTimeAsync(6_001)
+    expect(server.names()).toEqual(['opened', 'healthy', 'watchdog'])
+    answer(batch(3))
+    await vi.advanceTimersByTimeAsync(1)
+    expect(server.names()).toEqual(['opened', 'healthy', 'watchdog', 'healthy'])
+    await reading.return()
   } finally {
     vi.useRealTimers()
   }

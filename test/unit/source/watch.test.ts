@@ -85,6 +85,12 @@ describe('the digest', () => {
     expect(compileWatch(resolved(base), [{ database: 'shop', collection: 'checkpoints' }]).digest).toBe(digest)
   })
 
+  it('does not take a document for a BSON value because of its prototype', () => {
+    const stage = (n: unknown): Partial<ChangeStreamSourceOptions> => ({ pipeline: [{ $match: { n } }] })
+    const alike = Object.assign(Object.create({ _bsontype: 'Long' }), { low: 1 })
+    expect(watch(stage(alike)).digest).toBe(watch(stage({ low: 1 })).digest)
+  })
+
   it('changes with everything that decides which events are seen', () => {
     const others: Partial<ChangeStreamSourceOptions>[] = [
       base,

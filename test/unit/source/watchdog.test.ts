@@ -23,7 +23,7 @@ function guarded({ alive = true, aborted = false, probe = async (): Promise<bool
   const onSilence = (silence: { silentMs: number; answered: boolean }): void => {
     silences.push(silence)
   }
-  const result = guardRead(read, { patienceMs: 1000, probe, onSilence, signal: abort.signal })
+  const result = guardRead(read, { patienceMs: 1000, limitMs: 60_000, probe, onSilence, signal: abort.signal })
   const settled = result.then(
     value => value,
     (error: Error) => error,
@@ -46,6 +46,13 @@ it('is twice as patient each time the server turns out to be alive', async () =>
   expect(silences).toEqual([1000, 3000, 7000].map(silentMs => ({ silentMs, answered: true })))
   answer('late, but there')
   expect(await settled).toBe('late, but there')
+})
+
+it('gives up the read when its time is over though the server is alive: its connection alone may be forgotten', async () => {
+  const { silences, settled } = guarded({ alive: true })
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(silences.map(({ silentMs }) => silentMs)).toEqual([1000, 3000, 7000, 15_000, 31_000, 60_000])
+  expect(await settled).toMatchObject({ code: 'CDC_SOURCE_UNAVAILABLE', retryable: true })
 })
 
 it('gives up a server that does not answer elsewhere either', async () => {
