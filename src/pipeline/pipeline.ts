@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { SourceError } from '../errors.js'
 import type { SourceRecord } from '../types.js'
 import { withDeadline } from '../waiting.js'
@@ -13,6 +14,8 @@ import type { Report } from './report.js'
 
 /** How often a sink is asked that can't tell by itself when it is well again, in milliseconds. */
 const ASK_SINK_MS = 250
+/** After so many records the event loop turns, so that sockets are written and confirms are read meanwhile. */
+const RECORDS_PER_TURN = 64
 
 /**
  * The flow of a pipeline. A record is read, admitted to the span, let go by its lane, delivered and settled; then the
@@ -61,9 +64,11 @@ export class Flow<E, M> {
     signal: AbortSignal,
     onBatch: () => void,
   ): Promise<void> {
+    let sinceTurn = 0
     for await (const batch of batches) {
       onBatch()
       for (const record of batch) {
+        if (++sinceTurn % RECORDS_PER_TURN === 0) await turnOfTheLoop()
         if (this.#mustWait(record)) await this.#room(record, signal)
         if (signal.aborted) return
         if (isEvent(record)) this.#admit(record)

@@ -34,6 +34,16 @@ describe('back-pressure', () => {
     expect(sink.sent).toHaveLength(expected)
   })
 
+  test('the event loop turns while a large batch is taken in, so that sockets are served meanwhile', async () => {
+    const { source, sink } = await startedBench({}, { auto: true })
+    source.give(Array.from({ length: 640 }, (_, i) => record(i)))
+    await settle(0)
+    expect(sink.sent.length).toBeGreaterThan(0)
+    expect(sink.sent.length).toBeLessThanOrEqual(64)
+    await settle(11)
+    expect(sink.sent).toHaveLength(640)
+  })
+
   test('nothing is read while the sink is not well, and the pipeline says why', async () => {
     const { pipeline, sink, give } = await startedBench()
     sink.become({ ok: false, reason: 'blocked', since: 1 })

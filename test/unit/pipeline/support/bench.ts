@@ -33,7 +33,7 @@ export function bench(options: Partial<Options> = {}, { auto = false } = {}): Be
   })
   const give = async (...records: SourceRecord<TestEvent>[]): Promise<void> => {
     source.give(records)
-    await settle()
+    await settle(1 + Math.ceil(records.length / 64)) // the reader lets the event loop turn now and then
   }
   return { pipeline, source, sink, store, give }
 }

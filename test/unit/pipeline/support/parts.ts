@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import type {
   Checkpoint,
   CheckpointStore,
@@ -140,7 +141,10 @@ export class ScriptedStore implements CheckpointStore {
   }
 }
 
-/** Lets everything run that is only waiting for promises. */
-export async function settle(): Promise<void> {
-  for (let i = 0; i < 30; i += 1) await Promise.resolve()
+/** Lets everything run that is only waiting for promises, or for so many turns of the (real) event loop. */
+export async function settle(turns = 1): Promise<void> {
+  for (let turn = 0; turn <= turns; turn += 1) {
+    for (let i = 0; i < 30; i += 1) await Promise.resolve()
+    if (turn < turns) await turnOfTheLoop()
+  }
 }
