@@ -24,6 +24,21 @@ export async function openOwnClient(uri: string): Promise<MongoClient> {
   }
 }
 
+/**
+ * The client of `open`, connected. One whose first attempt failed says "Topology is closed" to everything for ever
+ * unless `connect()` is called again. Once it was connected it finds its servers by itself, and is left alone: its
+ * owner may have closed it on purpose.
+ */
+export function connectedOnce(open: () => Promise<MongoClient>): () => Promise<MongoClient> {
+  let connected = false
+  return async () => {
+    const client = await open()
+    if (!connected) await client.connect()
+    connected = true
+    return client
+  }
+}
+
 /** Whether a text holds anything of a connection string beside its scheme and the names of its options. */
 function quotes(text: string, uri: string): boolean {
   const rest = uri.replace(/^mongodb(\+srv)?:\/\//, '')

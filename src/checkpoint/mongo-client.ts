@@ -1,6 +1,6 @@
 import type { MongoClient } from 'mongodb'
 import { CheckpointError, OptionsError } from '../errors.js'
-import { closeOwnClient, openOwnClient } from '../mongo-client.js'
+import { closeOwnClient, connectedOnce, openOwnClient } from '../mongo-client.js'
 import { assertMethods, assertText, fail } from '../options.js'
 
 /** The client that was passed in, or one of our own from the first use on. A closure: no object holds the password. */
@@ -16,7 +16,7 @@ export function openClient({ client, uri }: { client?: MongoClient; uri?: string
   }
   if (client !== undefined) {
     assertMethods('client', client, ['db', 'close'])
-    return { client: async () => client, close: async () => {} }
+    return { client: connectedOnce(async () => client), close: async () => {} }
   }
   if (!/^mongodb(\+srv)?:\/\//.test(assertText('uri', uri ?? '')))
     fail('uri', 'a mongodb:// or mongodb+srv:// URI', uri)
@@ -27,11 +27,11 @@ function ownClient(uri: string): ClientSource {
   let opening: Promise<MongoClient> | undefined
   let closing: Promise<void> | undefined
   return {
-    async client() {
+    client: connectedOnce(async () => {
       if (closing) throw new CheckpointError('CDC_CHECKPOINT_FAILED', 'The checkpoint store is closed')
       opening ??= openOwnClient(uri)
       return opening
-    },
+    }),
     close() {
       closing ??= opening === undefined ? Promise.resolve() : closeOwnClient(opening)
       return closing

@@ -47,6 +47,7 @@ export function documentMessage<E extends ChangeStreamDocument = ChangeStreamDoc
   const envelope = messageEnvelope(options)
 
   function documentOnly(event: E): RabbitMessage | null {
+    if (typeof event?.operationType !== 'string') throw notAnEvent()
     if (!DOCUMENT_OPERATIONS.includes(event.operationType)) return null
     const document = fullDocumentOf(event)
     if (document === undefined && onMissingDocument === 'skip') return null
@@ -65,6 +66,18 @@ function bodyOf(event: ChangeStreamDocument, document: object | undefined): Map<
   body.set('type', namespaceOf(event).coll)
   body.set('entry_id', idOf(event))
   return body
+}
+
+/** Most often a step before has made the bare document of it: filtering that would drop every event in silence. */
+function notAnEvent(): TransformError {
+  const hint = 'to change a document on the way, return `{ ...event, fullDocument }` from the step before'
+  return new TransformError(
+    'CDC_TRANSFORM_FAILED',
+    'Expected a change event with `operationType`, got something else',
+    {
+      hint,
+    },
+  )
 }
 
 /** A document with `$ref` and `$id` at its top arrives as a DBRef. */

@@ -3,7 +3,7 @@ import type { ChangeStreamDocument, Document, MongoClient } from 'mongodb'
 import type TypedEmitter from 'typed-emitter'
 import { messageOf, OptionsError } from '../errors.js'
 import { emitSafely, type SourceEvents } from '../events.js'
-import { closeOwnClient, openOwnClient } from '../mongo-client.js'
+import { closeOwnClient, connectedOnce, openOwnClient } from '../mongo-client.js'
 import { retry } from '../retry.js'
 import type { HealthListener, PartHealth, Position, Source, SourceOpenOptions, SourceRecord } from '../types.js'
 import { abortable, withDeadline } from '../waiting.js'
@@ -143,11 +143,11 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     }
   }
 
-  async #client(): Promise<MongoClient> {
+  readonly #client: () => Promise<MongoClient> = connectedOnce(async () => {
     if (this.#given !== undefined) return this.#given
     this.#own ??= openOwnClient(this.#uri ?? '')
     return await this.#own
-  }
+  })
 
   async #deployment(): Promise<Deployment> {
     return await describeDeployment(await this.#client())

@@ -98,3 +98,10 @@ describe('option `onMissingDocument`', () => {
     )
   })
 })
+
+it('refuses what is no change event, such as the bare document that a step before made of it', () => {
+  const message = documentMessage() as (input: unknown) => unknown
+  for (const input of [{ _id: 1, total: 2 }, null, undefined, 'text']) {
+    expect(() => message(input)).toThrowError(/`operationType`.*fullDocument/)
+  }
+})

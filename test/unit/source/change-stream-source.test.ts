@@ -8,7 +8,12 @@ import type { PartHealth } from '../../../src/types.js'
 /** A client whose server answers every command as `answer` does. */
 function clientOf(answer: (command?: object) => Promise<unknown>, options: object = {}): MongoClient {
   const db = { command: answer }
-  const fake = { db: () => db, startSession: () => ({ endSession: async () => undefined }), options }
+  const fake = {
+    connect: async () => fake,
+    db: () => db,
+    startSession: () => ({ endSession: async () => undefined }),
+    options,
+  }
   return fake as unknown as MongoClient
 }
 
