@@ -10,6 +10,12 @@ export function measure(count, ms, startCpu) {
   }
 }
 
+/** While RabbitMQ has an alarm it reads nothing: the time until it ends says nothing about a contender. */
+export function refuseToMeasure() {
+  console.error('RabbitMQ raised an alarm (memory or disk) during the run: it would be measured, not the contender')
+  process.exit(1)
+}
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)

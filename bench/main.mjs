@@ -28,6 +28,8 @@ const DATABASE = 'mongo_rabbit_cdc_bench'
 
 const services = await startServices({
   mongo: { oplogSizeMb: 4096, args: ['--wiredTigerCacheSizeGB', '1'] },
+  // Nothing consumes: with the small limit that suits tests, 40,000 messages are a memory alarm, and that is measured.
+  rabbit: { config: { 'vm_memory_high_watermark.absolute': '4GiB' } },
   onProgress: line => console.error(line),
 })
 const client = await new MongoClient(services.mongo.uri).connect()

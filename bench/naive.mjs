@@ -2,7 +2,7 @@
 
 import amqp from 'amqplib'
 import { BSON, MongoClient, Timestamp } from 'mongodb'
-import { measure } from './figures.mjs'
+import { measure, refuseToMeasure } from './figures.mjs'
 
 const { MONGODB_URI, AMQP_URL, QUEUE, DATABASE, COUNT, FROM } = process.env
 const [t, i] = FROM.split('.').map(Number)
@@ -10,6 +10,7 @@ const count = Number(COUNT)
 
 const client = await new MongoClient(MONGODB_URI).connect()
 const connection = await amqp.connect(AMQP_URL, { noDelay: true })
+connection.on('blocked', refuseToMeasure)
 const channel = await connection.createConfirmChannel()
 await channel.assertQueue(QUEUE)
 const stream = client

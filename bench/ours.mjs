@@ -8,12 +8,13 @@ import {
   mongoCheckpointStore,
   RabbitPublisher,
 } from '../dist/index.js'
-import { measure } from './figures.mjs'
+import { measure, refuseToMeasure } from './figures.mjs'
 
 const { MONGODB_URI: uri, AMQP_URL: url, QUEUE: queue, DATABASE: database, COUNT, FROM } = process.env
 const [t, i] = FROM.split('.').map(Number)
 const count = Number(COUNT)
 
+const sink = new RabbitPublisher({ url, queue: { name: queue } }).on('blocked', refuseToMeasure)
 const pipeline = createCdcPipeline({
   name: queue,
   source: new ChangeStreamSource({
@@ -23,7 +24,7 @@ const pipeline = createCdcPipeline({
     startAtOperationTime: new Timestamp({ t, i }),
   }),
   transform: documentMessage(),
-  sink: new RabbitPublisher({ url, queue: { name: queue } }),
+  sink,
   checkpointStore: mongoCheckpointStore({ uri, database }),
 })
 await pipeline.start()

@@ -37,10 +37,15 @@ export function checkHeaders(
   return { headers, bytes }
 }
 
-/** Bytes of headers as a table, without a judgement: what can't be sent counts as nothing. */
+/** Bytes of headers in an AMQP table, without a judgement: what can't be sent counts as nothing. */
 export function headersSize(headers: { readonly [name: string]: HeaderValue | undefined } | undefined): number {
+  let bytes = 0
   try {
-    return checkHeaders(headers, '').bytes
+    for (const name of Object.keys(headers ?? {})) {
+      const value = headers?.[name]
+      if (value !== undefined) bytes += fieldBytes(name, value, name, 1)
+    }
+    return bytes
   } catch {
     return 0
   }
