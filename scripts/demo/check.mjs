@@ -41,3 +41,8 @@ export function check(truth, received) {
     outOfOrder,
   }
 }
+
+/** Duplicates are allowed: the guarantee is at least once. */
+export function isGood({ lost, unexpected, outOfOrder }) {
+  return lost + unexpected + outOfOrder === 0
+}

@@ -8,19 +8,22 @@ import { setTimeout as pause } from 'node:timers/promises'
 export const collections = ['articles', 'posts', 'repositories']
 
 const DOCUMENTS = 330
-const UPDATES = 90
-const DELETES = 45
-const USERS = 30
+/** After each so many documents comes an update, a delete, a user. */
+const UPDATE_EVERY = 3
+const DELETE_EVERY = 7
+const USER_EVERY = 11
 /** Slow enough to be watched, fast enough to be patient with. */
 const PAUSE_MS = 8
+
+/** How many changes of the three collections will be written. */
+export const planned = DOCUMENTS + Math.floor(DOCUMENTS / UPDATE_EVERY) + Math.floor(DOCUMENTS / DELETE_EVERY)
 
 /**
  * Starts to write, and tells how far it is. `written` counts the changes of the three collections; users are written
  * beside them and are to be filtered.
  */
 export function crawl(db, { signal }) {
-  const planned = DOCUMENTS + UPDATES + DELETES
-  const crawling = { planned, written: 0, users: 0, done: undefined }
+  const crawling = { written: 0, users: 0, done: undefined }
   crawling.done = write(db, crawling, signal)
   crawling.done.catch(() => undefined) // awaited in the end; a stop before that isn't a crash
   return crawling
@@ -28,23 +31,20 @@ export function crawl(db, { signal }) {
 
 async function write(db, crawling, signal) {
   const alive = []
-  const every = Math.floor(DOCUMENTS / USERS)
-  for (let n = 0; n < DOCUMENTS; n++) {
+  for (let n = 1; n <= DOCUMENTS; n++) {
     signal.throwIfAborted()
     const [collection, document] = makeDocument(n)
     await db.collection(collection).insertOne(document)
     alive.push({ collection, id: document._id })
     crawling.written++
-    if (n % every === 0) {
+    if (n % UPDATE_EVERY === 0) await update(db, pick(alive, n), n, crawling)
+    if (n % DELETE_EVERY === 0) await remove(db, alive.splice(n % alive.length, 1)[0], crawling)
+    if (n % USER_EVERY === 0) {
       await db.collection('users').insertOne({ _id: randomUUID(), first_name: 'Ada', last_name: `Reader ${n}` })
       crawling.users++
     }
-    if (n % Math.floor(DOCUMENTS / UPDATES) === 2) await update(db, pick(alive, n), n, crawling)
-    if (n % Math.floor(DOCUMENTS / DELETES) === 6) await remove(db, alive.splice(n % alive.length, 1)[0], crawling)
     await pause(PAUSE_MS)
   }
-  // What the divisions above rounded off.
-  crawling.planned = crawling.written
 }
 
 async function update(db, { collection, id }, n, crawling) {

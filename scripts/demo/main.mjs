@@ -6,10 +6,10 @@ import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { MongoClient } from 'mongodb'
 import { startServices } from '../services/index.mjs'
-import { check, readTruth } from './check.mjs'
-import { crawl } from './crawler.mjs'
+import { check, isGood, readTruth } from './check.mjs'
+import { crawl, planned } from './crawler.mjs'
 import { openInbox } from './inbox.mjs'
-import { printKeepHelp, printSample, printTable, progress, say } from './report.mjs'
+import { printIntroduction, printKeepHelp, printResult, printSample, progress, say } from './report.mjs'
 
 const { values: flags } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
 // Ours alone, also on servers that MONGODB_URI and AMQP_URL name.
@@ -22,6 +22,7 @@ const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
 
+printIntroduction(planned)
 const services = await startServices({ onProgress: say })
 let pipeline
 let client
@@ -47,17 +48,17 @@ async function run() {
   say('Starting the pipeline in a process of its own')
   pipeline = await startPipeline()
   const crawling = crawl(client.db(DATABASE), { signal: stopping.signal })
-  const half = Math.floor(crawling.planned / 2)
+  const half = Math.floor(planned / 2)
   await until(
     () => inbox.received.length >= half,
-    () => progress(crawling.written, inbox.received.length, crawling.planned),
+    () => progress(crawling.written, inbox.received.length, planned),
   )
   say(`SIGKILL to the pipeline (process ${pipeline.pid}), while the crawlers go on writing`)
   const killed = once(pipeline, 'exit')
   pipeline.kill('SIGKILL')
   await killed
   const missedFrom = crawling.written
-  await until(() => crawling.written >= Math.min(missedFrom + 60, crawling.planned))
+  await until(() => crawling.written >= Math.min(missedFrom + 60, planned))
   say(`${crawling.written - missedFrom} changes were written with no pipeline running; starting it again`)
   pipeline = await startPipeline()
 
@@ -68,21 +69,23 @@ async function run() {
       const found = check(truth, inbox.received)
       return found.lost === 0 && found
     },
-    () => progress(crawling.written, inbox.received.length, crawling.planned),
+    () => progress(crawling.written, inbox.received.length, planned),
     () => check(truth, inbox.received),
   )
   for (const operation of ['insert', 'update', 'delete']) printSample(inbox.received, operation)
   const stopped = once(pipeline, 'exit')
+  const print = () =>
+    printResult({ ...result, written: crawling.written, seconds: (performance.now() - started) / 1000 })
   if (flags.keep) {
-    printTable({ ...result, written: crawling.written, seconds: (performance.now() - started) / 1000 })
+    print()
     printKeepHelp(services, DATABASE, QUEUE)
     inbox.onMessage = message => printSample([message], message.operation)
     await once(stopping.signal, 'abort')
   }
   pipeline.send('stop')
   await stopped
-  if (!flags.keep) printTable({ ...result, written: crawling.written, seconds: (performance.now() - started) / 1000 })
-  return result.lost + result.unexpected + result.outOfOrder === 0 ? 0 : 1
+  if (!flags.keep) print()
+  return isGood(result) ? 0 : 1
 }
 
 /** Forks the pipeline and waits until its stream stands. */

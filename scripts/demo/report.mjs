@@ -1,9 +1,18 @@
 // All that the demo prints.
 
 import { styleText } from 'node:util'
+import { isGood } from './check.mjs'
 
 const WIDTH = 110
 let onProgressLine = false
+
+/** What is going to be seen. */
+export function printIntroduction(planned) {
+  console.log(`${planned} changes are written to a real MongoDB, and a pipeline publishes them to a real RabbitMQ.
+Half-way the pipeline is killed with SIGKILL; writing goes on without it, then it is started again.
+In the end what was written is compared with what arrived. This takes about half a minute, the first time longer.
+`)
+}
 
 export function say(line) {
   if (onProgressLine) process.stdout.write('\n')
@@ -15,7 +24,8 @@ let lastProgress = ''
 
 /** One line that is written over on a terminal; elsewhere a line for each tenth. */
 export function progress(written, received, planned) {
-  const line = `written ${written} of about ${planned}, arrived ${received}`
+  const note = received > written ? ' with duplicates' : ''
+  const line = `written ${written} of ${planned}, arrived ${received}${note}`
   if (line === lastProgress) return
   if (process.stdout.isTTY) {
     process.stdout.write(`\r  ${line}   `)
@@ -41,7 +51,8 @@ export function printSample(received, operation) {
   say(`${styleText('bold', operation)} ${styleText('dim', message.messageId.slice(0, 8))} ${cut}`)
 }
 
-export function printTable({ written, published, duplicates, lost, unexpected, outOfOrder, seconds }) {
+/** The table, why there are duplicates, and the verdict. */
+export function printResult({ written, published, duplicates, lost, unexpected, outOfOrder, seconds }) {
   if (onProgressLine) process.stdout.write('\n')
   const rows = [
     ['written', written],
@@ -55,6 +66,17 @@ export function printTable({ written, published, duplicates, lost, unexpected, o
   console.log('\n  changes of articles, posts and repositories')
   for (const [name, value] of rows) console.log(`  ${name.padEnd(14)}${String(value).padStart(8)}`)
   console.log()
+  if (duplicates > 0)
+    console.log(
+      '  Duplicates: at least once. What was published between the last saved position and the kill comes again.',
+    )
+  console.log(`  ${verdict({ lost, unexpected, outOfOrder })}\n`)
+}
+
+function verdict(result) {
+  if (isGood(result)) return styleText('green', 'Nothing lost: every change arrived, in order per document.')
+  const { lost, unexpected, outOfOrder } = result
+  return styleText('red', `Failed: ${lost} lost, ${unexpected} unexpected, ${outOfOrder} out of order.`)
 }
 
 export function printKeepHelp({ mongo, rabbit }, database, queue) {
