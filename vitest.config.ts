@@ -1,9 +1,23 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+// Each takes more than 15 s. Begun last, one of them would run alone while the other worker has nothing left to do.
+const LONG =
+  /(rabbit-publisher-faults|services|source-(network|long-oplog|faults)|pipeline-(broker|mongo)-faults|pipeline-(restart|secrets|memory))\.test\.ts$/
+
+class LongFilesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONG.test(moduleId)
+    const sorted = await super.sort(files)
+    return [...sorted.filter(isLong), ...sorted.filter(file => !isLong(file))]
+  }
+}
 
 export default defineConfig({
   test: {
     // Most tests wait for servers, so two files at a time suit two cores; more would only make the servers slow.
     maxWorkers: 2,
+    sequence: { sequencer: LongFilesFirst },
     // Unit tests need nothing; integration tests get real services from the global set-up.
     projects: [
       {

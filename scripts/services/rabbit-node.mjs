@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spacelessTemporaryDirectory } from './cache.mjs'
 import { freePorts } from './ports.mjs'
-import { rabbitEnvironment, writeRabbitFiles } from './rabbit-environment.mjs'
+import { rabbitEnvironment, withoutPlugins, writeRabbitFiles } from './rabbit-environment.mjs'
 import { createVhost } from './rabbit-vhost.mjs'
 import { run } from './run.mjs'
 import { supervise, supervisedDirectory } from './supervise.mjs'
@@ -22,7 +22,10 @@ export async function startRabbitNode({ scripts, erlang }, { config, plugins, on
   const directory = folder.path
   const [port = 0, distributionPort = 0, epmdPort = 0] = await freePorts(3)
   const place = { directory, port, distributionPort, epmdPort }
-  const env = rabbitEnvironment(place, erlang)
+  const env = {
+    ...rabbitEnvironment(place, erlang),
+    ...(plugins.length === 0 && withoutPlugins(place, scripts)),
+  }
   const log = join(directory, 'rabbitmq.log')
   const url = `amqp://guest:guest@127.0.0.1:${port}`
   /** @type {import('./supervise.mjs').Supervised | undefined} */

@@ -2,6 +2,7 @@ import { BSON, type ClientSession, Long, MongoClient } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
 import { millisecondsOf } from '../../src/date-ms.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
+import type { ChangeStreamSourceOptions } from '../../src/source/source-options.js'
 import type { Position } from '../../src/types.js'
 import { eventOf, operations, type Reading, reading, withDatabase } from './support/mongo.js'
 
@@ -12,11 +13,16 @@ function stored(position: Position): Position {
   return BSON.deserialize(BSON.serialize(position)) as Position
 }
 
+/** With short waits for events: the driver's reader gives nothing before one is over. */
+function sourceOf(options: ChangeStreamSourceOptions): ChangeStreamSource {
+  return new ChangeStreamSource({ maxAwaitTimeMS: 100, ...options })
+}
+
 describe.each(['command', 'driver'] as const)('with the %s reader, a change stream source', reader => {
   it('gives insert, update, replace and delete in order, with one key per document and an id per event', () =>
     withDatabase(uri, async (db, client) => {
       const orders = db.collection('orders')
-      const source = new ChangeStreamSource({ client, database: db.databaseName, collections: ['orders'], reader })
+      const source = sourceOf({ client, database: db.databaseName, collections: ['orders'], reader })
       await reading(source, async stream => {
         const { insertedId } = await orders.insertOne({ n: 1 })
         await orders.updateOne({ _id: insertedId }, { $set: { n: 2 } })
@@ -34,13 +40,13 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
   it('goes on exactly behind each position', () =>
     withDatabase(uri, async (db, client) => {
       const options = { client, database: db.databaseName, collections: ['c'], reader }
-      const all = await reading(new ChangeStreamSource(options), async stream => {
+      const all = await reading(sourceOf(options), async stream => {
         await db.collection('c').insertMany(Array.from({ length: 5 }, (_, n) => ({ n })))
         return await stream.events(5)
       })
       for (const [index, { position }] of all.slice(0, -1).entries()) {
         await reading(
-          new ChangeStreamSource(options),
+          sourceOf(options),
           async stream => {
             const rest = await stream.events(4 - index)
             expect(rest.map(record => record.id)).toEqual(all.slice(index + 1).map(record => record.id))
@@ -52,7 +58,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('moves its position on when only neighbours write', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({ client, database: db.databaseName, collections: ['quiet'], reader })
+      const source = sourceOf({ client, database: db.databaseName, collections: ['quiet'], reader })
       await reading(source, async (stream: Reading) => {
         const before = stream.records.length
         await db.collection('noisy').insertOne({})
@@ -67,7 +73,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
       await db.createCollection('a')
       await db.createCollection('b')
       const options = { client, database: db.databaseName, reader }
-      const all = await reading(new ChangeStreamSource(options), async stream => {
+      const all = await reading(sourceOf(options), async stream => {
         await client.withSession(session =>
           session.withTransaction(async (session: ClientSession) => {
             for (let n = 0; n < 3; n++) {
@@ -82,7 +88,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
       expect(new Set(all.map(record => JSON.stringify(record.position.clusterTime))).size).toBe(1)
       expect(new Set(all.map(record => record.id)).size).toBe(6)
       await reading(
-        new ChangeStreamSource(options),
+        sourceOf(options),
         async stream => {
           const rest = await stream.events(3)
           expect(rest.map(record => record.id)).toEqual(all.slice(3).map(record => record.id))
@@ -93,7 +99,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('reports drop and invalidate without a key, and goes on with the collection that is created again', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({ client, database: db.databaseName, collections: ['c'], reader })
+      const source = sourceOf({ client, database: db.databaseName, collections: ['c'], reader })
       const invalidated: unknown[] = []
       source.on('invalidated', at => invalidated.push(at))
       await reading(source, async stream => {
@@ -111,7 +117,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
   it('goes on after the position of an invalidate, also in another process', () =>
     withDatabase(uri, async (db, client) => {
       const options = { client, database: db.databaseName, collections: ['c'], reader }
-      const records = await reading(new ChangeStreamSource(options), async stream => {
+      const records = await reading(sourceOf(options), async stream => {
         await db.collection('c').insertOne({ n: 1 })
         await db.collection('c').rename('d')
         return await stream.events(3)
@@ -119,7 +125,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
       expect(operations(records)).toEqual(['insert', 'rename', 'invalidate'])
       await db.collection('c').insertOne({ n: 2 })
       await reading(
-        new ChangeStreamSource(options),
+        sourceOf(options),
         async stream => expect(operations(await stream.events(1))).toEqual(['insert']),
         stored(records[2]!.position),
       )
@@ -127,12 +133,11 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('goes on with the collection that is created again also where the filter hides drop and invalidate', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({
+      const source = sourceOf({
         client,
         database: db.databaseName,
         collections: ['c'],
         pipeline: [{ $match: { operationType: 'insert' } }],
-        maxAwaitTimeMS: 100,
         reader,
       })
       const told: string[] = []
@@ -151,7 +156,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('watches collections by name and pattern, and leaves others out', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({
+      const source = sourceOf({
         client,
         database: db.databaseName,
         collections: ['orders', /^AUDIT_/i],
@@ -176,7 +181,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
     withDatabase(uri, async (db, client) => {
       const prefix = db.databaseName
       const names = [`${prefix}_x`, `${prefix}_y`, `${prefix}_z`]
-      const source = new ChangeStreamSource({
+      const source = sourceOf({
         client,
         databases: [new RegExp(`^${prefix}_`)],
         excludeDatabases: [names[1] as string],
@@ -203,7 +208,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('decodes what stops other readers: a regular expression JavaScript can not parse, and a date out of range', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({ client, database: db.databaseName, reader })
+      const source = sourceOf({ client, database: db.databaseName, reader })
       await reading(source, async stream => {
         await db.collection('c').insertOne({ r: new BSON.BSONRegExp('(?i)x', 'i') })
         // No driver class holds such a date: the server makes it.
@@ -221,7 +226,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('keeps the BSON types where a pipeline needs them exactly', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({ client, database: db.databaseName, reader })
+      const source = sourceOf({ client, database: db.databaseName, reader })
       source.useExactTypes()
       await reading(source, async stream => {
         await db.collection('c').insertOne({ double: new BSON.Double(1), int: 1, long: Long.fromNumber(1) })
@@ -235,7 +240,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
     withDatabase(uri, async db => {
       const client = new MongoClient(uri, { useBigInt64: true, promoteBuffers: true, bsonRegExp: false })
       try {
-        const source = new ChangeStreamSource({ client, database: db.databaseName, reader })
+        const source = sourceOf({ client, database: db.databaseName, reader })
         await reading(source, async stream => {
           await db.collection('c').insertOne({ long: Long.fromNumber(7), bytes: new BSON.Binary(Buffer.from('x'), 5) })
           const [record] = await stream.events(1)
@@ -250,7 +255,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
   it('gives the images it is asked for', () =>
     withDatabase(uri, async (db, client) => {
       await db.createCollection('c', { changeStreamPreAndPostImages: { enabled: true } })
-      const source = new ChangeStreamSource({
+      const source = sourceOf({
         client,
         database: db.databaseName,
         fullDocument: 'required',
@@ -269,7 +274,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it('tells of created collections and indexes only when asked', () =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({ client, database: db.databaseName, showExpandedEvents: true, reader })
+      const source = sourceOf({ client, database: db.databaseName, showExpandedEvents: true, reader })
       await reading(source, async stream => {
         await db.createCollection('c')
         await db.collection('c').createIndex({ n: 1 })
@@ -281,19 +286,19 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
   it('starts at a time and after a token', () =>
     withDatabase(uri, async (db, client) => {
       const options = { client, database: db.databaseName, reader }
-      const records = await reading(new ChangeStreamSource(options), async stream => {
+      const records = await reading(sourceOf(options), async stream => {
         await db.collection('c').insertMany([{ n: 1 }, { n: 2 }])
         return await stream.events(2)
       })
       const first = records[0]?.event as { _id: unknown; clusterTime: BSON.Timestamp }
-      await reading(new ChangeStreamSource({ ...options, startAfter: first._id }), async stream =>
+      await reading(sourceOf({ ...options, startAfter: first._id }), async stream =>
         expect((await stream.events(1))[0]?.id).toBe(records[1]?.id),
       )
-      await reading(new ChangeStreamSource({ ...options, startAtOperationTime: first.clusterTime }), async stream =>
+      await reading(sourceOf({ ...options, startAtOperationTime: first.clusterTime }), async stream =>
         expect((await stream.events(2)).map(record => record.id)).toEqual(records.map(record => record.id)),
       )
       const startAtOperationTime = new Date((first.clusterTime.t - 1) * 1000)
-      await reading(new ChangeStreamSource({ ...options, startAtOperationTime }), async stream =>
+      await reading(sourceOf({ ...options, startAtOperationTime }), async stream =>
         expect((await stream.events(2)).map(record => record.id)).toEqual(records.map(record => record.id)),
       )
     }))
@@ -301,12 +306,12 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
   it('falls back to the time of a position that the changed filter no longer lets through', () =>
     withDatabase(uri, async (db, client) => {
       const options = { client, database: db.databaseName, collections: ['c'], reader }
-      const [first] = await reading(new ChangeStreamSource(options), async stream => {
+      const [first] = await reading(sourceOf(options), async stream => {
         await db.collection('c').insertOne({ n: 1 })
         return await stream.events(1)
       })
       await db.collection('c').insertOne({ n: 2 })
-      const changed = new ChangeStreamSource({ ...options, pipeline: [{ $match: { 'fullDocument.n': 2 } }] })
+      const changed = sourceOf({ ...options, pipeline: [{ $match: { 'fullDocument.n': 2 } }] })
       const told: string[] = []
       changed.on('watchChanged', () => told.push('watchChanged'))
       changed.on('positionFallback', () => told.push('positionFallback'))
@@ -320,7 +325,7 @@ describe.each(['command', 'driver'] as const)('with the %s reader, a change stre
 
   it.each([43, 50, 8, 11601, 11600, 91, 189])('opens again after error %i of a read, and loses nothing', code =>
     withDatabase(uri, async (db, client) => {
-      const source = new ChangeStreamSource({ client, database: db.databaseName, reader, maxAwaitTimeMS: 100 })
+      const source = sourceOf({ client, database: db.databaseName, reader })
       await reading(source, async stream => {
         await db.collection('c').insertOne({ n: 1 })
         await stream.events(1)

@@ -12,16 +12,16 @@ import {
   mongoCheckpointStore,
   type Position,
 } from '../../src/index.js'
-import { Inbox } from './support/inbox.js'
+import { Inboxes } from './support/inbox.js'
 import { Load } from './support/load.js'
 import { connect } from './support/mongo.js'
 import { build, inDatabase, rejection, started, stopPipelines, unique } from './support/pipelines.js'
-import { check, complete, flawless, now, truth } from './support/truth.js'
+import { check, flawless, now, truth, verdict } from './support/truth.js'
 import { inState, until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
-const inboxes: Inbox[] = []
+const inboxes = new Inboxes()
 let folder: string
 
 beforeAll(async () => {
@@ -30,36 +30,14 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await stopPipelines()
-  for (const inbox of inboxes.splice(0)) {
-    await inbox.channel.deleteQueue(inbox.queue)
-    await inbox.close()
-  }
+  await inboxes.remove()
 })
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function inboxOf(queue: string): Promise<Inbox> {
-  const inbox = await Inbox.open(url, queue)
-  inboxes.push(inbox)
-  return inbox
-}
-
 const database = 'faults'
-
-/** Waits until everything is there, then judges it. */
-async function verdict(client: MongoClient, from: Awaited<ReturnType<typeof now>>, inbox: Inbox) {
-  const expected = await truth(client, { database }, from)
-  expect(expected.length).toBeGreaterThan(150)
-  await inbox
-    .until(
-      () => complete(expected, inbox.received),
-      () => 'everything',
-    )
-    .catch(() => {}) // the verdict says more
-  return check(expected, inbox.received)
-}
 
 describe('a MongoDB that is away for 20 seconds, with the checkpoints', () => {
   let mongo: MongoService
@@ -77,11 +55,15 @@ describe('a MongoDB that is away for 20 seconds, with the checkpoints', () => {
 
   it('costs nothing; meanwhile the pipeline is degraded, and others can be stopped', async () => {
     const queue = unique('away')
-    const inbox = await inboxOf(queue)
+    const inbox = await inboxes.open(url, queue)
     const wanted = { client, database, url }
     const store = () => mongoCheckpointStore({ client, database: 'cdc' })
     const { pipeline } = await started({ ...wanted, queue, checkpointStore: store() })
-    const other = await started({ ...wanted, queue: (await inboxOf(unique('other'))).queue, checkpointStore: store() })
+    const other = await started({
+      ...wanted,
+      queue: (await inboxes.open(url, unique('other'))).queue,
+      checkpointStore: store(),
+    })
     const from = await now(client)
     const load = new Load([db('a'), db('b')])
     await inbox.take(100)
@@ -102,7 +84,7 @@ describe('a MongoDB that is away for 20 seconds, with the checkpoints', () => {
     await inState(pipeline, 'running')
     await inbox.take(inbox.received.length + 100)
     await load.stop()
-    const { duplicates, ...rest } = await verdict(client, from, inbox)
+    const { duplicates, ...rest } = await verdict(client, database, from, inbox, 150)
     expect(rest).toEqual(flawless)
     expect(duplicates).toBe(0)
     // The next one goes on where this one has stopped.
@@ -135,7 +117,7 @@ describe('a replica set of three', () => {
 
   it('may change its primary, and lose it, under load: nothing is lost, invented or out of order', async () => {
     const queue = unique('set')
-    const inbox = await inboxOf(queue)
+    const inbox = await inboxes.open(url, queue)
     const checkpointStore = mongoCheckpointStore({ client, database: 'cdc' })
     const { pipeline, source } = await started({ client, database, url, queue, checkpointStore, maxInFlight: 200 })
     const opened: boolean[] = []
@@ -149,7 +131,7 @@ describe('a replica set of three', () => {
     await mongo.primary()
     await inbox.take(inbox.received.length + 100)
     await load.stop()
-    expect(await verdict(client, from, inbox)).toEqual({ ...flawless, duplicates: 0 })
+    expect(await verdict(client, database, from, inbox, 150)).toEqual({ ...flawless, duplicates: 0 })
     expect(opened.filter(Boolean).length).toBeGreaterThanOrEqual(2)
     await inState(pipeline, 'running')
     expect(await pipeline.stop()).toEqual({ drained: true, unconfirmed: 0 })
@@ -167,7 +149,7 @@ describe('a stored position that can not be trusted', () => {
   ): Promise<void> {
     await inDatabase(uri, async (db, client) => {
       const queue = unique('refused')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const wanted = { client, database: db.databaseName, url, queue, name, checkpointStore }
       const { pipeline } = await started(wanted)
       await db.collection('c').insertOne({})
@@ -241,7 +223,7 @@ describe('a stored position that can not be trusted', () => {
       inDatabase(uri, async (db, client) => {
         const path = join(folder, 'shared.json')
         const queue = unique('foreign')
-        await inboxOf(queue)
+        await inboxes.open(url, queue)
         const wanted = { client, database: db.databaseName, url, queue, checkpointStore: fileCheckpointStore({ path }) }
         const { pipeline } = await started({ ...wanted, name: 'first' })
         await pipeline.stop()
@@ -310,7 +292,7 @@ describe('a checkpoint store that is away', () => {
   it('stops the reading when too much is unsaved, and nothing else', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('store')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const place = join(folder, 'mounted')
       await mkdir(place)
       const limits = { maxInFlight: 50, maxUnsavedEvents: 200, checkpointIntervalMs: 50 }
@@ -346,7 +328,7 @@ describe('a transform that fails', () => {
   it('stops the pipeline before its event, with which a mended one goes on', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('transform')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const checkpointStore = mongoCheckpointStore({ client, database: db.databaseName })
       const wanted = { client, database: db.databaseName, url, queue, checkpointStore, source: { collections: ['c'] } }
       const shape = changeEventMessage()

@@ -11,17 +11,17 @@ import {
   memoryCheckpointStore,
   mongoCheckpointStore,
 } from '../../src/index.js'
-import { Inbox } from './support/inbox.js'
+import { type Inbox, Inboxes } from './support/inbox.js'
 import { Load } from './support/load.js'
 import { connect, cursorsOf } from './support/mongo.js'
 import { build, inDatabase, rejection, started, stopPipelines, unique } from './support/pipelines.js'
 import { PipelineProcess } from './support/process.js'
-import { check, complete, flawless, now, truth } from './support/truth.js'
+import { check, flawless, now, truth, verdict } from './support/truth.js'
 import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
-const inboxes: Inbox[] = []
+const inboxes = new Inboxes()
 let folder: string
 
 beforeAll(async () => {
@@ -30,40 +30,18 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await stopPipelines()
-  for (const inbox of inboxes.splice(0)) {
-    await inbox.channel.deleteQueue(inbox.queue)
-    await inbox.close()
-  }
+  await inboxes.remove()
 })
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function inboxOf(queue: string): Promise<Inbox> {
-  const inbox = await Inbox.open(url, queue)
-  inboxes.push(inbox)
-  return inbox
-}
-
-/** Waits until everything is there, then judges it. */
-async function verdict(client: MongoClient, database: string, from: Awaited<ReturnType<typeof now>>, inbox: Inbox) {
-  const expected = await truth(client, { database }, from)
-  expect(expected.length).toBeGreaterThan(100)
-  await inbox
-    .until(
-      () => complete(expected, inbox.received),
-      () => 'everything',
-    )
-    .catch(() => {}) // the verdict says more
-  return check(expected, inbox.received)
-}
-
 describe('a clean stop', () => {
   it('under load leaves nothing behind and sends nothing twice, three times in a row', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('clean')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const from = await now(client)
       const checkpointStore = mongoCheckpointStore({ client, database: db.databaseName })
       const wanted = {
@@ -99,7 +77,7 @@ describe('a crash', () => {
   it('at any moment costs nothing but as many copies as may be in flight and unsaved', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('crash')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const options = {
         mongoUri: uri,
         amqpUrl: url,
@@ -130,7 +108,7 @@ describe('a crash', () => {
       }
       const last = await PipelineProcess.started(options)
       await load.stop()
-      const { duplicates, ...rest } = await verdict(client, db.databaseName, from, inbox)
+      const { duplicates, ...rest } = await verdict(client, db.databaseName, from, inbox, 100)
       await last.stop()
       expect(rest).toEqual(flawless)
       // Settled since the last save: at most `maxUnsavedEvents` when intake pauses, and what was in flight then.
@@ -147,7 +125,7 @@ describe('a crash', () => {
       const options = { mongoUri: uri, amqpUrl: url, database: db.databaseName, store: { database: store } }
       try {
         for (const { ms, queue } of runs) {
-          await inboxOf(queue)
+          await inboxes.open(url, queue)
           const process = await PipelineProcess.fork({ ...options, queue, pipeline: limits })
           await process.loaded()
           await pause(ms) // random moments are the point
@@ -162,12 +140,13 @@ describe('a crash', () => {
         )
         await load.stop()
         for (const { queue } of runs) {
-          const inbox = inboxes.find(one => one.queue === queue) as Inbox
+          const inbox = inboxes.all.find(one => one.queue === queue) as Inbox
           const { duplicates, ...rest } = await verdict(
             client,
             db.databaseName,
             await firstSave(client, store, queue),
             inbox,
+            100,
           )
           expect(rest).toEqual(flawless)
           expect(duplicates).toBeLessThanOrEqual(limits.maxUnsavedEvents + 2 * limits.maxInFlight)
@@ -228,7 +207,7 @@ describe.each(['memory', 'file', 'MongoDB'] as const)('a position in the %s stor
         'the last',
       ]
       const queue = unique('ids')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const kinds: unknown[] = []
       const wanted = { client, database: db.databaseName, url, queue, checkpointStore }
       const first = await started(wanted)
@@ -260,7 +239,7 @@ describe.each(['memory', 'file', 'MongoDB'] as const)('a position in the %s stor
   it('is that of the last start, so that another name begins at now', () =>
     inDatabase(uri, async db => {
       const queue = unique('name')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const wanted = { client, database: db.databaseName, url, queue, checkpointStore }
       const first = await started(wanted)
       await db.collection('c').insertOne({ n: 1 })
@@ -281,7 +260,7 @@ describe('the saved position', () => {
   it('wins over the time at which a first start is to begin', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('wins')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const startAtOperationTime = await now(client)
       await db.collection('c').insertMany([{ n: 1 }, { n: 2 }])
       const checkpointStore = memoryCheckpointStore()
@@ -299,7 +278,7 @@ describe('the saved position', () => {
   it('of a quiet collection moves on beside a busy one', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('quiet')
-      await inboxOf(queue)
+      await inboxes.open(url, queue)
       const { pipeline } = build({
         client,
         database: db.databaseName,
@@ -330,7 +309,7 @@ describe('the saved position', () => {
   it('in the watched database is no event itself, and is saved no oftener than it has to be', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('feedback')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline } = build({
         client,
         database: db.databaseName,

@@ -94,6 +94,25 @@ export class Inbox {
   }
 }
 
+/** The inboxes of a test file, let go after each test. */
+export class Inboxes {
+  readonly all: Inbox[] = []
+
+  async open(url: string, queue: string): Promise<Inbox> {
+    const inbox = await Inbox.open(url, queue)
+    this.all.push(inbox)
+    return inbox
+  }
+
+  /** Ends them, together with their queues. */
+  async remove(): Promise<void> {
+    for (const inbox of this.all.splice(0)) {
+      await inbox.channel.deleteQueue(inbox.queue)
+      await inbox.close()
+    }
+  }
+}
+
 /** How many messages lie in a queue. */
 export async function depthOf({ channel, queue }: Inbox): Promise<number> {
   return (await channel.checkQueue(queue)).messageCount

@@ -1,5 +1,5 @@
 import { BSON, type Document, type MongoClient, Timestamp } from 'mongodb'
-import type { Received } from './inbox.js'
+import type { Inbox, Received } from './inbox.js'
 
 /** An event as MongoDB tells it to a stream of the driver. */
 export interface TrueEvent {
@@ -113,4 +113,23 @@ export function complete(expected: readonly TrueEvent[], received: readonly Rece
   if (received.length < expected.length) return false
   const tokens = new Set(received.map(({ token }) => token))
   return expected.every(({ token }) => tokens.has(token))
+}
+
+/** Waits until everything since `from` is there, then judges it. Not more than `over` events would prove nothing. */
+export async function verdict(
+  client: MongoClient,
+  database: string,
+  from: Timestamp,
+  inbox: Inbox,
+  over: number,
+): Promise<Verdict> {
+  const expected = await truth(client, { database }, from)
+  if (expected.length <= over) throw new Error(`Expected more than ${over} events, got ${expected.length}`)
+  await inbox
+    .until(
+      () => complete(expected, inbox.received),
+      () => 'everything',
+    )
+    .catch(() => {}) // the verdict says more
+  return check(expected, inbox.received)
 }
