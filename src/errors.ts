@@ -125,7 +125,16 @@ export function isCdcError(value: unknown): value is CdcError {
 
 /** The message of whatever was thrown, on one line and at most 500 characters. */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
+  const text = textOf(error)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters from a server must not forge log lines
   return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 500)
+}
+
+/** Anything can be thrown, also what has no text. */
+function textOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'a value without text'
+  }
 }

@@ -1,6 +1,10 @@
 import type { MongoClient } from 'mongodb'
 import { messageOf, OptionsError } from './errors.js'
+import { refuseMissing } from './missing-package.js'
 import { withDeadline } from './waiting.js'
+
+/** The package. */
+export type Mongo = typeof import('mongodb')
 
 /** Time-outs of a client of our own: a dead server is noticed in seconds, and our own loop does the waiting. */
 const TIME_OUTS = {
@@ -11,9 +15,14 @@ const TIME_OUTS = {
 
 const CLOSE_MS = 2_000
 
+/** Loads mongodb when it is first needed, so that importing the package doesn't need it. @throws OptionsError */
+export async function loadMongo(load: () => Promise<unknown> = () => import('mongodb')): Promise<Mongo> {
+  return (await load().catch(refuseMissing('mongodb'))) as Mongo
+}
+
 /** A client for this connection string, connected at its first command. @throws OptionsError */
 export async function openOwnClient(uri: string): Promise<MongoClient> {
-  const { MongoClient } = await import('mongodb')
+  const { MongoClient } = await loadMongo()
   try {
     return new MongoClient(uri, { ...TIME_OUTS, appName: 'mongo-rabbit-cdc' })
   } catch (error) {

@@ -1,11 +1,21 @@
 import { type CdcErrorCode, OptionsError } from './errors.js'
 import type { BackOffOptions } from './retry.js'
+import { HALF, isWellFormed } from './well-formed.js'
 
 /** The few validators, and with them the wording of every option error: option in backticks, expected, got. */
 
 /** Throws the error of an option that is not what was expected. */
 export function fail(name: string, expected: string, got: unknown, code: CdcErrorCode = 'CDC_OPTION_INVALID'): never {
-  throw new OptionsError(code, `Expected \`${name}\` to be ${expected}, got ${describe(got)}`)
+  refuse(name, expected, describe(got), code)
+}
+
+function refuse(name: string, expected: string, got: string, code: CdcErrorCode = 'CDC_OPTION_INVALID'): never {
+  throw new OptionsError(code, `Expected \`${name}\` to be ${expected}, got ${got}`)
+}
+
+/** As `describe`, but shows a word: where one of a few is expected, it is no secret but a slip. */
+function describeWord(value: unknown): string {
+  return typeof value === 'string' && /^[\w .-]{1,40}$/.test(value) ? `"${value}"` : describe(value)
 }
 
 /** A value in words that can't hold a secret: short primitives as they are, of everything else only the type. */
@@ -41,17 +51,20 @@ export function assertInteger(name: string, value: number, min: number, max: num
   return value
 }
 
-/** A string that is not empty and has at most `maxBytes` bytes in UTF-8. */
+/** A string that is not empty, is well-formed Unicode and has at most `maxBytes` bytes in UTF-8. */
 export function assertText(name: string, value: string, maxBytes: number = Number.MAX_SAFE_INTEGER): string {
   if (typeof value !== 'string' || value.length === 0) fail(name, 'a string that is not empty', value)
   if (Buffer.byteLength(value) > maxBytes)
     fail(name, `at most ${maxBytes} bytes long in UTF-8`, Buffer.byteLength(value))
+  if (!isWellFormed(value)) refuse(name, 'well-formed Unicode', HALF)
   return value
 }
 
 /** One of a list of words. */
 export function assertOneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
-  if (!allowed.includes(value)) fail(name, `one of ${allowed.map(word => `"${word}"`).join(', ')}`, value)
+  if (!allowed.includes(value)) {
+    refuse(name, `one of ${allowed.map(word => `"${word}"`).join(', ')}`, describeWord(value))
+  }
   return value
 }
 
@@ -63,7 +76,7 @@ export function assertSome<T>(name: string, list: readonly T[]): readonly T[] {
 
 /** True or false. */
 export function assertBoolean(name: string, value: boolean): boolean {
-  if (typeof value !== 'boolean') fail(name, 'true or false', value)
+  if (typeof value !== 'boolean') refuse(name, 'true or false', describeWord(value))
   return value
 }
 

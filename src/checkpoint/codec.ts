@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Timestamp } from 'mongodb'
 import { CheckpointError } from '../errors.js'
+import { positionProblem } from '../position.js'
 import type { Checkpoint, ClusterTime, Position, PositionOrigin } from '../types.js'
 import { corrupt, newer } from './errors.js'
-import { positionProblem } from './position-problem.js'
 import { type Bson, type StoredFields, storedVersion } from './stored-checkpoint.js'
 
 /**

@@ -24,6 +24,17 @@ export function foreign(where: string, got: string, expected: string): Checkpoin
   return new CheckpointError('CDC_CHECKPOINT_FOREIGN', text, { hint: 'give each pipeline a place of its own' })
 }
 
+/**
+ * The folder of a checkpoint isn't there. At the start that is most often a mistake in the path and isn't waited for; a
+ * running pipeline waits: a volume may come back.
+ */
+export function folderMissing(path: string, retryable: boolean): CheckpointError {
+  return new CheckpointError('CDC_CHECKPOINT_FAILED', `Expected the folder of ${path} to exist, got none`, {
+    hint: 'create it, or mount the volume; it is not made here, since an empty one would look like a first start',
+    retryable,
+  })
+}
+
 // Unauthorized, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
 const ACCESS_CODES = [13, 18, 334, 391]
 

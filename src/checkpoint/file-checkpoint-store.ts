@@ -1,8 +1,9 @@
 import { access, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { loadMongo } from '../mongo-client.js'
 import { assertKnown, assertText } from '../options.js'
 import type { Checkpoint, CheckpointStore } from '../types.js'
-import { failed, foreign } from './errors.js'
+import { failed, folderMissing, foreign } from './errors.js'
 import { fromFile, toFile } from './file-format.js'
 import { replaceFile } from './replace-file.js'
 import type { Bson } from './stored-checkpoint.js'
@@ -26,7 +27,8 @@ export interface FileCheckpointStoreOptions {
  *
  * @throws OptionsError when called, for a missing or unknown option
  * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` or `CDC_CHECKPOINT_FOREIGN` from `load` and, so that no pipeline
- * overwrites another's, the second from `save`; `CDC_CHECKPOINT_FAILED`, retryable, when the file system refuses
+ * overwrites another's, the second from `save`; `CDC_CHECKPOINT_FAILED`, retryable when the file system refuses,
+ * but not from `load` when the folder is missing
  *
  * @example
  * import { fileCheckpointStore } from 'mongo-rabbit-cdc'
@@ -40,7 +42,7 @@ export function fileCheckpointStore(options: FileCheckpointStoreOptions): Checkp
     async load(name) {
       const path = pathOf(template, name)
       try {
-        const bytes = await readIfThere(path)
+        const bytes = await readIfThere(path, false)
         return bytes && owned(fromFile(await loadBson(), bytes, path), name, path)
       } catch (error) {
         throw failed('load', path, error)
@@ -51,7 +53,7 @@ export function fileCheckpointStore(options: FileCheckpointStoreOptions): Checkp
       try {
         const bson = await loadBson()
         const bytes = toFile(bson, checkpoint)
-        const present = readable(bson, await readIfThere(path), path)
+        const present = readable(bson, await readIfThere(path, true), path)
         if (present) owned(present, checkpoint.name, path)
         await replaceFile(path, bytes)
       } catch (error) {
@@ -67,12 +69,14 @@ function pathOf(template: string, name: string): string {
   return template.replaceAll('{name}', () => safe)
 }
 
-async function readIfThere(path: string): Promise<Buffer | undefined> {
+async function readIfThere(path: string, mayComeBack: boolean): Promise<Buffer | undefined> {
   try {
     return await readFile(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    await access(dirname(path))
+    await access(dirname(path)).catch(() => {
+      throw folderMissing(path, mayComeBack)
+    })
     return undefined
   }
 }
@@ -92,5 +96,5 @@ function owned(checkpoint: Checkpoint, name: string, path: string): Checkpoint {
 }
 
 async function loadBson(): Promise<Bson> {
-  return (await import('mongodb')).BSON
+  return (await loadMongo()).BSON
 }

@@ -1,4 +1,5 @@
 import type { Collection, MongoClient } from 'mongodb'
+import { loadMongo } from '../mongo-client.js'
 import { assertKnown, assertText, fail } from '../options.js'
 import type { CheckpointStore } from '../types.js'
 import { failed } from './errors.js'
@@ -58,7 +59,7 @@ export function mongoCheckpointStore(options: MongoCheckpointStoreOptions): Chec
 
   const open = async (): Promise<{ documents: Collection<StoredDocument>; bson: Bson }> => {
     const client = await source.client()
-    const { BSON } = await import('mongodb')
+    const { BSON } = await loadMongo()
     return { documents: client.db(database).collection<StoredDocument>(collection), bson: BSON }
   }
 

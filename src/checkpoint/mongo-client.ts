@@ -12,7 +12,9 @@ export interface ClientSource {
 /** @throws OptionsError unless there is exactly one of `client` and `uri` */
 export function openClient({ client, uri }: { client?: MongoClient; uri?: string }): ClientSource {
   if ((client === undefined) === (uri === undefined)) {
-    throw new OptionsError('CDC_OPTION_INVALID', 'Expected exactly one of `client` and `uri` for mongoCheckpointStore')
+    const got = uri === undefined ? 'none' : 'both'
+    const text = `Expected exactly one of \`client\` and \`uri\` for mongoCheckpointStore, got ${got}`
+    throw new OptionsError('CDC_OPTION_INVALID', text)
   }
   if (client !== undefined) {
     assertMethods('client', client, ['db', 'close'])

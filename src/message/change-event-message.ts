@@ -1,12 +1,14 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory, named } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown } from '../options.js'
 import type { RabbitMessage } from '../types.js'
 import { ejsonBytes } from './ejson-encoder.js'
+import type { ChangeEvent } from './event-facts.js'
 import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
 
 /** Options of {@link changeEventMessage}. */
-export type ChangeEventMessageOptions<E extends ChangeStreamDocument = ChangeStreamDocument> = MessageOptions<E>
+export type ChangeEventMessageOptions<E extends ChangeEvent = ChangeStreamDocument> = MessageOptions<E>
 
 /** The order of the body's fields; others, such as `to` or what a later server adds, follow in the event's order. */
 const FIRST_FIELDS = [
@@ -30,7 +32,7 @@ const LEFT_OUT = '_id'
  * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`. The returned function throws TransformError
  * `CDC_ENCODE_FAILED`, `CDC_ROUTING_KEY_TOO_LONG`, `CDC_MESSAGE_INVALID`, `CDC_HEADERS_INVALID`.
  */
-export function changeEventMessage<E extends ChangeStreamDocument = ChangeStreamDocument>(
+export function changeEventMessage<E extends ChangeEvent = ChangeStreamDocument>(
   options: ChangeEventMessageOptions<E> = {},
 ): (event: E) => RabbitMessage {
   assertKnown('changeEventMessage', options, messageOptionNames)
@@ -40,11 +42,13 @@ export function changeEventMessage<E extends ChangeStreamDocument = ChangeStream
   function changeEvent(event: E): RabbitMessage {
     return { body: ejsonBytes(bodyOf(event), ejson), ...envelope(event) }
   }
-  return withNeeds(changeEvent, { exactTypes: ejson === 'canonical' })
+  return withNeeds(named('changeEventMessage', changeEvent), { exactTypes: ejson === 'canonical' })
 }
 
+markFactory('changeEventMessage', changeEventMessage)
+
 /** A Map, because names come from data: assigning `__proto__` to an object would set its prototype. */
-function bodyOf(event: ChangeStreamDocument): Map<string, unknown> {
+function bodyOf(event: ChangeEvent): Map<string, unknown> {
   const body = new Map<string, unknown>()
   const fields = event as unknown as Readonly<Record<string, unknown>>
   for (const name of FIRST_FIELDS) {

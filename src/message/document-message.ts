@@ -1,17 +1,17 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { TransformError } from '../errors.js'
+import { markFactory, named } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown, assertOneOf } from '../options.js'
 import type { RabbitMessage } from '../types.js'
 import { asBson, dbRefFields } from './bson-type.js'
 import { ejsonBytes } from './ejson-encoder.js'
 import { entryId } from './entry-id.js'
-import { documentIdOf, fullDocumentOf, namespaceOf } from './event-facts.js'
+import { type ChangeEvent, documentIdOf, fullDocumentOf, namespaceOf } from './event-facts.js'
 import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
 
 /** Options of {@link documentMessage}. */
-export interface DocumentMessageOptions<E extends ChangeStreamDocument = ChangeStreamDocument>
-  extends MessageOptions<E> {
+export interface DocumentMessageOptions<E extends ChangeEvent = ChangeStreamDocument> extends MessageOptions<E> {
   /**
    * What becomes of a change without its document: a delete, or an update whose document was not looked up or is gone.
    * `key-only`: the body is `type` and `entry_id` alone, the header `x-cdc-operation` tells what happened. `skip`:
@@ -38,7 +38,7 @@ const REPLACED: readonly string[] = ['_id', 'type', 'entry_id']
  * `CDC_DOCUMENT_MISSING`, `CDC_TRANSFORM_FAILED` (a step before has removed the id), `CDC_ENCODE_FAILED`,
  * `CDC_ROUTING_KEY_TOO_LONG`, `CDC_MESSAGE_INVALID`, `CDC_HEADERS_INVALID`.
  */
-export function documentMessage<E extends ChangeStreamDocument = ChangeStreamDocument>(
+export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
   options: DocumentMessageOptions<E> = {},
 ): (event: E) => RabbitMessage | null {
   assertKnown('documentMessage', options, [...messageOptionNames, 'onMissingDocument'])
@@ -54,11 +54,13 @@ export function documentMessage<E extends ChangeStreamDocument = ChangeStreamDoc
     if (document === undefined && onMissingDocument === 'fail') throw documentMissing(event)
     return { body: ejsonBytes(bodyOf(event, document), ejson), ...envelope(event) }
   }
-  return withNeeds(documentOnly, { exactTypes: ejson === 'canonical' })
+  return withNeeds(named('documentMessage', documentOnly), { exactTypes: ejson === 'canonical' })
 }
 
+markFactory('documentMessage', documentMessage)
+
 /** A Map, because names come from data: assigning `__proto__` to an object would set its prototype. */
-function bodyOf(event: ChangeStreamDocument, document: object | undefined): Map<string, unknown> {
+function bodyOf(event: ChangeEvent, document: object | undefined): Map<string, unknown> {
   const body = new Map<string, unknown>()
   for (const [name, value] of document === undefined ? [] : fieldsOf(document)) {
     if (!REPLACED.includes(name)) body.set(name, value)
@@ -86,14 +88,14 @@ function fieldsOf(document: object): Iterable<[string, unknown]> {
   return bson?._bsontype === 'DBRef' ? dbRefFields(bson) : Object.entries(document)
 }
 
-function idOf(event: ChangeStreamDocument): string {
+function idOf(event: ChangeEvent): string {
   const id = documentIdOf(event)
   if (id !== undefined) return entryId(id)
   const text = `Expected the ${event.operationType} event to have \`documentKey._id\`, got none`
   throw new TransformError('CDC_TRANSFORM_FAILED', text, { hint: 'a step before the message shape has removed it' })
 }
 
-function documentMissing(event: ChangeStreamDocument): TransformError {
+function documentMissing(event: ChangeEvent): TransformError {
   return new TransformError('CDC_DOCUMENT_MISSING', `Expected the ${event.operationType} event to have its document`, {
     hint: 'set `fullDocument` on the source, or `onMissingDocument` to "key-only" or "skip"',
   })

@@ -1,14 +1,15 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { OptionsError, TransformError } from '../errors.js'
-import { assertBoolean, assertFunction, assertOneOf } from '../options.js'
+import { assertBoolean, assertFunction, assertOneOf, assertText } from '../options.js'
 import type { HeaderValue, RabbitMessage } from '../types.js'
+import { isWellFormed } from '../well-formed.js'
 import type { EjsonMode } from './ejson-encoder.js'
 import { entryId } from './entry-id.js'
-import { clusterTimeOf, documentIdOf, namespaceOf, secondsOf, tokenOf } from './event-facts.js'
+import { type ChangeEvent, clusterTimeOf, documentIdOf, namespaceOf, secondsOf, tokenOf } from './event-facts.js'
 import { MAX_ROUTING_KEY_BYTES, routingKeyTemplate } from './routing-key.js'
 
 /** What all message shapes have in common: everything of a message but its body. */
-export interface MessageOptions<E extends ChangeStreamDocument = ChangeStreamDocument> {
+export interface MessageOptions<E extends ChangeEvent = ChangeStreamDocument> {
   /**
    * A template with `{db}`, `{coll}`, `{operation}` and `{id}`, or a function. What a template takes from data is
    * encoded (`.`, `*`, `#`, `%` and what isn't printable as `%XX`), a part that the event lacks is `_`, and a key over
@@ -60,7 +61,7 @@ const PLACEHOLDERS = ['db', 'coll', 'operation', 'id'] as const
  * @throws OptionsError `CDC_OPTION_INVALID`. The returned function throws TransformError `CDC_ROUTING_KEY_TOO_LONG`,
  * `CDC_MESSAGE_INVALID` (a routing key that is no string) or `CDC_HEADERS_INVALID` (headers that are no object).
  */
-export function messageEnvelope<E extends ChangeStreamDocument>(
+export function messageEnvelope<E extends ChangeEvent>(
   options: MessageOptions<E>,
 ): (event: E) => Omit<RabbitMessage, 'body'> {
   const { exchange, tokenHeader = true, headers } = options
@@ -84,7 +85,7 @@ export function messageEnvelope<E extends ChangeStreamDocument>(
   }
 }
 
-function routingKeyOf<E extends ChangeStreamDocument>(
+function routingKeyOf<E extends ChangeEvent>(
   option: MessageOptions<E>['routingKey'],
 ): ((event: E) => string) | undefined {
   if (option === undefined) return undefined
@@ -92,11 +93,12 @@ function routingKeyOf<E extends ChangeStreamDocument>(
   if (typeof option !== 'string') {
     throw new OptionsError('CDC_OPTION_INVALID', 'Expected `routingKey` to be a template or a function')
   }
+  if (option !== '') assertText('routingKey', option)
   const template = routingKeyTemplate(option, PLACEHOLDERS)
   return event => template(placeholder => placeholderValue(event, placeholder))
 }
 
-function placeholderValue(event: ChangeStreamDocument, placeholder: (typeof PLACEHOLDERS)[number]): string | undefined {
+function placeholderValue(event: ChangeEvent, placeholder: (typeof PLACEHOLDERS)[number]): string | undefined {
   if (placeholder === 'operation') return event.operationType
   if (placeholder !== 'id') return namespaceOf(event)[placeholder]
   const id = documentIdOf(event)
@@ -115,7 +117,7 @@ function checkedKey(key: unknown): string {
   return key
 }
 
-function furtherHeaders<E extends ChangeStreamDocument>(
+function furtherHeaders<E extends ChangeEvent>(
   headers: MessageOptions<E>['headers'],
   event: E,
 ): { readonly [name: string]: HeaderValue } | undefined {
@@ -126,7 +128,7 @@ function furtherHeaders<E extends ChangeStreamDocument>(
   return further as { readonly [name: string]: HeaderValue } | undefined
 }
 
-function ownHeaders(event: ChangeStreamDocument, tokenHeader: boolean): { readonly [name: string]: string } {
+function ownHeaders(event: ChangeEvent, tokenHeader: boolean): { readonly [name: string]: string } {
   const { db, coll } = namespaceOf(event)
   const clusterTime = clusterTimeOf(event)
   const token = tokenHeader ? tokenOf(event) : undefined
@@ -140,6 +142,6 @@ function ownHeaders(event: ChangeStreamDocument, tokenHeader: boolean): { readon
 }
 
 function assertShortString(name: string, value: string): void {
-  if (typeof value === 'string' && Buffer.byteLength(value) <= 255) return
-  throw new OptionsError('CDC_OPTION_INVALID', `Expected \`${name}\` to be a string of at most 255 bytes`)
+  if (typeof value === 'string' && Buffer.byteLength(value) <= 255 && isWellFormed(value)) return
+  throw new OptionsError('CDC_OPTION_INVALID', `Expected \`${name}\` to be a well-formed string of at most 255 bytes`)
 }

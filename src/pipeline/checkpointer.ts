@@ -36,6 +36,7 @@ export class Checkpointer {
   readonly #hooks: CheckpointerHooks
   readonly #closing = new AbortController()
   #saved: Checkpoint | undefined
+  #error: unknown
   #savedEvents = 0
   /** Whether events, not only heartbeats, moved the position since the last save. */
   #eventful = false
@@ -54,6 +55,11 @@ export class Checkpointer {
   /** The checkpoint that is known to be in the store. */
   get saved(): Checkpoint | undefined {
     return this.#saved
+  }
+
+  /** What the last load or save failed with, until one succeeds. */
+  get error(): unknown {
+    return this.#error
   }
 
   /** Settled events that would come again after a crash, beside those of the span. */
@@ -186,7 +192,16 @@ export class Checkpointer {
 
   #retry<T>(signal: AbortSignal, shouldRetry: (error: unknown) => boolean, call: () => Promise<T>): Promise<T> {
     const { retry: backOff, random } = this.#options
-    return retry(async () => call(), { ...backOff, random, signal, shouldRetry, onRetry: this.#hooks.failed })
+    const onRetry = (failure: { error: unknown; attempt: number; delayMs: number }): void => {
+      this.#error = failure.error
+      this.#hooks.failed(failure)
+    }
+    const succeed = async (): Promise<T> => {
+      const result = await call()
+      this.#error = undefined
+      return result
+    }
+    return retry(succeed, { ...backOff, random, signal, shouldRetry, onRetry })
   }
 }
 

@@ -3,7 +3,7 @@ import { needsOf } from '../needs.js'
 import type { Source } from '../types.js'
 import type { CdcPipeline } from './cdc-pipeline.js'
 import { Pipeline } from './lifecycle.js'
-import { type CdcPipelineOptions, resolveOptions } from './pipeline-options.js'
+import { type CdcPipelineOptions, resolvePipelineOptions } from './pipeline-options.js'
 
 /**
  * Wires a source, a transform, a sink and a checkpoint store. Nothing is touched before `start()` or `run()`. Throws
@@ -11,7 +11,7 @@ import { type CdcPipelineOptions, resolveOptions } from './pipeline-options.js'
  * `CDC_OPTION_UNKNOWN` for an option that does not exist.
  */
 export function createCdcPipeline<E, M>(options: CdcPipelineOptions<E, M>): CdcPipeline {
-  const resolved = resolveOptions(options)
+  const resolved = resolvePipelineOptions(options)
   if (needsOf(options.transform).exactTypes) askForExactTypes(options.source)
   return new Pipeline(resolved)
 }

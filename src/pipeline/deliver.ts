@@ -20,13 +20,13 @@ export interface DeliverOptions<E, M> extends TransformStageOptions<E, M> {
 }
 
 /** How an event was settled. */
-export type Outcome = 'published' | 'filtered' | 'skipped'
+export type Settlement = 'published' | 'filtered' | 'skipped'
 
 /** What the delivery tells. After `close()` it tells only `settled`, for confirms that come late. */
 export interface DeliverHooks<E, M> {
   /** The messages are encoded: together they have this size. */
   readonly resized: (job: Job<E, M>, bytes: number) => void
-  readonly settled: (job: Job<E, M>, outcome: Outcome) => void
+  readonly settled: (job: Job<E, M>, outcome: Settlement) => void
   readonly retrying: (job: Job<E, M>, stage: FailureStage, error: unknown, delayMs: number) => void
   readonly failed: (failure: EventFailure, action: 'stop' | 'skip') => void
   /** The pipeline has to end: the event stays unsettled. */
@@ -215,7 +215,7 @@ export class Deliver<E, M> {
     if (this.#busy === 0) this.#hooks.quiet()
   }
 
-  #settle(job: Job<E, M>, outcome: Outcome): void {
+  #settle(job: Job<E, M>, outcome: Settlement): void {
     this.#setNacked(job, false)
     this.#busy -= 1
     if (this.#turns) this.#goOn(this.#turns.leave(job))

@@ -1,4 +1,4 @@
-import { CdcError, isCdcError } from '../errors.js'
+import { CdcError, isCdcError, messageOf } from '../errors.js'
 import type { FailureStage } from '../events.js'
 
 /** What happens to an event that failed for good. */
@@ -25,12 +25,25 @@ export function classifyRefusal(error: unknown): 'nack' | 'retryable' | 'final' 
   return retryable === false ? 'final' : 'retryable'
 }
 
-/** The error with which a pipeline ends over an event. Holds neither the event nor its id: ids embed document keys. */
-export function eventFailed({ stage, error, attempts }: EventFailure): CdcError {
+/**
+ * The error with which a pipeline ends over an event. Holds neither the event nor its id, since ids embed document keys:
+ * its namespace, and of a transform's error what it says.
+ */
+export function eventFailed({ stage, error, event, attempts }: EventFailure): CdcError {
   const what = isCdcError(error) ? ` with ${error.code}` : ''
+  // By name: the error may come from another copy of this package. Other errors may quote what a server said.
+  const said = isCdcError(error) && error.name === 'TransformError' ? `: ${messageOf(error)}` : ''
   const times = attempts === 1 ? '1 attempt' : `${attempts} attempts`
-  return new CdcError('CDC_EVENT_FAILED', `An event failed for good in stage "${stage}" after ${times}${what}`, {
+  const text = `An event${namespaceOf(event)} failed for good in stage "${stage}" after ${times}${what}${said}`
+  return new CdcError('CDC_EVENT_FAILED', text, {
     cause: error,
     hint: 'See `cause`; the next start begins with this event; `onFailedEvent` decides what happens to such events',
   })
+}
+
+/** Database and collection of an event that looks like one of a change stream; nothing for others. */
+function namespaceOf(event: unknown): string {
+  const { db, coll } = (event as { ns?: { db?: unknown; coll?: unknown } } | null | undefined)?.ns ?? {}
+  if (typeof db !== 'string') return ''
+  return ` of ${messageOf(typeof coll === 'string' ? `${db}.${coll}` : db)}`
 }

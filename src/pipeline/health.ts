@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.js'
 import type { PipelineState } from '../events.js'
 import type { ClusterTime, PartHealth, Position, Sink, Source } from '../types.js'
 import type { Flow } from './pipeline.js'
@@ -11,6 +12,8 @@ export interface CheckpointSummary {
   readonly savedAt?: number
   /** Settled events that would come again after a crash, beside those in flight. */
   readonly unsavedEvents: number
+  /** The message of what the last load or save failed with, until one succeeds. */
+  readonly error?: string
 }
 
 /** How a pipeline is doing. */
@@ -110,8 +113,9 @@ function lagOf(oldestTime: number | undefined, health: PartHealth | undefined): 
 }
 
 function checkpointOf<E, M>({ checkpointer }: Flow<E, M>): CheckpointSummary {
-  const { saved, unsavedEvents } = checkpointer
-  if (!saved) return { unsavedEvents }
+  const { saved, unsavedEvents, error } = checkpointer
+  const failing = { unsavedEvents, ...(error !== undefined && { error: messageOf(error) }) }
+  if (!saved) return failing
   const { kind, clusterTime } = saved.position
-  return { kind, clusterTime, savedAt: saved.savedAt.getTime(), unsavedEvents }
+  return { kind, clusterTime, savedAt: saved.savedAt.getTime(), ...failing }
 }

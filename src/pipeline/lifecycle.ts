@@ -7,7 +7,7 @@ import { abortable, deferred, quietly } from '../waiting.js'
 import type { CdcPipeline, StopOptions, StopResult } from './cdc-pipeline.js'
 import { closeParts } from './closing.js'
 import { healthOf, type Observed, type PipelineHealth, type PipelineStats, statsOf } from './health.js'
-import { openParts } from './opening.js'
+import { openParts, type StartStage, startTimedOut } from './opening.js'
 import { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import { Report } from './report.js'
@@ -100,8 +100,11 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
 
   async #begin(): Promise<void> {
     const { startTimeoutMs } = this.#options
-    let stage = 'beginning'
-    const expire = (): void => this.#opening.abort(startTimedOut(startTimeoutMs, stage))
+    let stage: StartStage = 'loading the checkpoint'
+    const expire = (): void => {
+      const { checkpointer } = this.#flow
+      this.#opening.abort(startTimedOut(startTimeoutMs, stage, this.#options, checkpointer))
+    }
     const timer = startTimeoutMs === undefined ? undefined : setTimeout(expire, startTimeoutMs)
     this.#state.enter('starting')
     try {
@@ -218,12 +221,5 @@ function unlessStopped(error: unknown): void {
 function runsOnce(state: PipelineState): OptionsError {
   return new OptionsError('CDC_STATE_INVALID', `Expected \`start()\` on a new pipeline, got one that is ${state}`, {
     hint: 'One object, one run: create a new pipeline',
-  })
-}
-
-function startTimedOut(ms: number | undefined, stage: string): CdcError {
-  return new CdcError('CDC_START_TIMEOUT', `Expected the start to take at most ${ms} ms, got that far: ${stage}`, {
-    hint: 'Raise `startTimeoutMs`, or leave it out to wait',
-    retryable: true,
   })
 }

@@ -1,5 +1,5 @@
+import { assertTransform } from '../factories.js'
 import {
-  assertFunction,
   assertInteger,
   assertKnown,
   assertMethods,
@@ -132,7 +132,7 @@ function duration(name: string, value: number, min = 1): number {
 }
 
 /** Checks every option and fills in the defaults. @throws OptionsError */
-export function resolveOptions<E, M>(options: CdcPipelineOptions<E, M>): ResolvedOptions<E, M> {
+export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>): ResolvedOptions<E, M> {
   assertKnown('createCdcPipeline', options, known)
   // Defaults by destructuring: unlike `??` they let a `null` through to its error.
   const { ordering = 'document', onFailedEvent = 'stop', retry = {}, startTimeoutMs } = options
@@ -144,7 +144,7 @@ export function resolveOptions<E, M>(options: CdcPipelineOptions<E, M>): Resolve
   return {
     name: assertText('name', options.name, 255),
     source: assertMethods('source', options.source, ['open']),
-    transform: assertFunction('transform', options.transform),
+    transform: assertTransform('transform', options.transform),
     sink: assertMethods('sink', options.sink, ['publish', 'close']),
     checkpointStore: assertMethods('checkpointStore', options.checkpointStore, ['load', 'save']),
     ordering,

@@ -3,12 +3,12 @@ import { SourceError } from '../errors.js'
 import type { SourceRecord } from '../types.js'
 import { withDeadline } from '../waiting.js'
 import { Checkpointer } from './checkpointer.js'
-import { Deliver, type Outcome } from './deliver.js'
+import { Deliver, type Settlement } from './deliver.js'
 import { Fifo } from './fifo.js'
 import { InFlight } from './in-flight.js'
 import { createJob, type EventRecord, type Job } from './job.js'
 import { Lanes } from './lanes.js'
-import { orderingKey } from './ordering-key.js'
+import { laneOf } from './ordering-key.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import type { Report } from './report.js'
 
@@ -110,7 +110,7 @@ export class Flow<E, M> {
 
   #admit(record: EventRecord<E>): void {
     const { position, size = 0, time = Date.now() } = record
-    const { key, keyError } = orderingKey(this.#options.ordering, record)
+    const { key, keyError } = laneOf(this.#options.ordering, record)
     const entry = this.span.admit(position, size, time)
     this.#report.counters.read += 1
     this.#start(this.#lanes.add(createJob(record, key, keyError, entry)))
@@ -126,7 +126,7 @@ export class Flow<E, M> {
     this.#quiet()
   }
 
-  #settled(job: Job<E, M>, outcome: Outcome): void {
+  #settled(job: Job<E, M>, outcome: Settlement): void {
     if (outcome === 'filtered') this.span.filter(job.entry)
     else this.span.settle(job.entry)
     this.#report.settled(job, outcome)

@@ -1,6 +1,6 @@
 import type { FailureStage, PipelineEvents } from '../events.js'
 import type { Checkpoint, PartHealth } from '../types.js'
-import type { Outcome } from './deliver.js'
+import type { Settlement } from './deliver.js'
 import type { EventFailure } from './failure-policy.js'
 import type { PipelineCounters } from './health.js'
 import type { Job } from './job.js'
@@ -31,7 +31,7 @@ export class Report {
     this.#state = state
   }
 
-  settled<E, M>(job: Job<E, M>, outcome: Outcome): void {
+  settled<E, M>(job: Job<E, M>, outcome: Settlement): void {
     const { id, event } = job.record
     this.counters[outcome] += 1
     if (outcome === 'published') {

@@ -1,7 +1,8 @@
-import { isCdcError, TransformError } from '../errors.js'
+import { TransformError } from '../errors.js'
 import type { Transform, TransformContext } from '../types.js'
 import { Fifo } from './fifo.js'
 import { type EventRecord, isThenable } from './job.js'
+import { threw } from './threw.js'
 
 /** How transforms are run. */
 export interface TransformStageOptions<E, M> {
@@ -76,7 +77,7 @@ export class TransformStage<E, M, T extends { readonly record: EventRecord<E> }>
     try {
       output = this.#options.transform(item.record.event, context)
     } catch (error) {
-      this.#hooks.failed(item, transformFailed(error))
+      this.#hooks.failed(item, threw('A transform', error))
       return
     }
     if (isThenable(output)) this.#wait(item, output, context)
@@ -108,7 +109,7 @@ export class TransformStage<E, M, T extends { readonly record: EventRecord<E> }>
       },
       error => {
         if (!leave()) return
-        this.#hooks.failed(item, transformFailed(error))
+        this.#hooks.failed(item, threw('A transform', error))
         this.#next()
       },
     )
@@ -127,12 +128,6 @@ export class TransformStage<E, M, T extends { readonly record: EventRecord<E> }>
     if (hole === -1) this.#hooks.transformed(item, messages as readonly M[])
     else this.#hooks.failed(item, outputInvalid(output, hole))
   }
-}
-
-function transformFailed(error: unknown): unknown {
-  if (isCdcError(error)) return error
-  const retryable = (error as { retryable?: unknown } | null | undefined)?.retryable === true
-  return new TransformError('CDC_TRANSFORM_FAILED', 'A transform threw, see `cause`', { cause: error, retryable })
 }
 
 function transformTimedOut(ms: number): TransformError {

@@ -1,5 +1,5 @@
 /** What became of a record: taken, not taken, or taken by nobody because no queue is bound. */
-export type Outcome<Return> =
+export type BrokerAnswer<Return> =
   | { readonly kind: 'ack' }
   | { readonly kind: 'nack' }
   | { readonly kind: 'returned'; readonly info: Return }
@@ -14,7 +14,7 @@ const NACK = { kind: 'nack' } as const
  * an older one are dropped.
  */
 export class ConfirmTable<Row extends object, Return> {
-  readonly #settle: (row: Row, outcome: Outcome<Return>) => void
+  readonly #settle: (row: Row, outcome: BrokerAnswer<Return>) => void
   /** Slot `i` holds the tag `#base + i`; what is settled becomes `undefined`. */
   #slots: (Row | undefined)[] = []
   #head = 0
@@ -25,7 +25,7 @@ export class ConfirmTable<Row extends object, Return> {
   #returnCursor = 0
 
   /** `settle` is called once per record, in the order of their tags within a frame. */
-  constructor(settle: (row: Row, outcome: Outcome<Return>) => void) {
+  constructor(settle: (row: Row, outcome: BrokerAnswer<Return>) => void) {
     this.#settle = settle
   }
 

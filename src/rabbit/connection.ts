@@ -1,4 +1,4 @@
-import { OptionsError } from '../errors.js'
+import { refuseMissing } from '../missing-package.js'
 import { settledWithin } from '../waiting.js'
 import { batchSocketWrites, destroySocket } from './amqp-internals.js'
 import type { AmqpChannel, AmqpConnection, AmqpModule } from './amqp-types.js'
@@ -150,15 +150,8 @@ export function closeLate(channel: AmqpChannel): void {
 
 /** Loads amqplib when it is first needed, so that importing the package doesn't need it. @throws OptionsError */
 export async function loadAmqp(load: () => Promise<unknown> = () => import('amqplib')): Promise<AmqpModule> {
-  const loaded = (await load().catch(refuseMissing)) as AmqpModule & { default?: AmqpModule }
+  const loaded = (await load().catch(refuseMissing('amqplib'))) as AmqpModule & { default?: AmqpModule }
   return typeof loaded.connect === 'function' ? loaded : (loaded.default as AmqpModule)
-}
-
-function refuseMissing(error: unknown): never {
-  const { code } = (error ?? {}) as { code?: unknown }
-  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error
-  const hint = 'install amqplib beside this package: npm install amqplib'
-  throw new OptionsError('CDC_OPTION_INVALID', 'The package amqplib can not be loaded', { cause: error, hint })
 }
 
 /** amqplib throws instead of rejecting when a connection or channel is closed already. */

@@ -6,12 +6,12 @@ import type { TopologyPlan } from './topology.js'
  * may not write to the publisher's exchange at all. `heal`: the publisher's exchange is missing, and is going to be
  * declared or checked again. `culprit`: this message. `suspects`: one of those in flight.
  */
-export type Verdict<Row> =
+export type Blame<Row> =
   | { readonly kind: 'transport' | 'access' | 'heal' | 'suspects' }
   | { readonly kind: 'culprit'; readonly row: Row }
 
 /** What the publisher publishes to, and what it declares. */
-export interface VerdictContext {
+export interface BlameContext {
   readonly exchange: string
   readonly topology: TopologyPlan
 }
@@ -26,8 +26,8 @@ const CAUSED_BY_MESSAGE: ReadonlySet<unknown> = new Set([311, 313, 403, 404, 406
 export function judge<Row extends WireMessage>(
   error: unknown,
   inFlight: readonly Row[],
-  { exchange, topology }: VerdictContext,
-): Verdict<Row> {
+  { exchange, topology }: BlameContext,
+): Blame<Row> {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   if (!CAUSED_BY_MESSAGE.has(code) || inFlight.length === 0) return { kind: 'transport' }
   const text = typeof message === 'string' ? message : ''

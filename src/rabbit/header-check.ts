@@ -1,5 +1,6 @@
 import { PublishError } from '../errors.js'
 import type { HeaderValue } from '../types.js'
+import { HALF, isWellFormed } from '../well-formed.js'
 
 /** What amqplib's buffer for a table holds; more is an error there, or was cut in silence by versions before 2.3.1. */
 const MAX_TABLE_BYTES = 65_536
@@ -55,11 +56,16 @@ function fieldBytes(name: string, value: unknown, header: string, depth: number)
   const nameBytes = Buffer.byteLength(name)
   if (nameBytes > 255)
     fail(`The name of a header or of a field in it is ${nameBytes} bytes long, more than 255`, header)
+  if (!isWellFormed(name)) fail(`Expected a name in well-formed Unicode, got ${HALF}`, header)
   return 1 + nameBytes + valueBytes(value, header, depth)
 }
 
 function valueBytes(value: unknown, header: string, depth: number): number {
-  if (typeof value === 'string') return 5 + Buffer.byteLength(value)
+  if (typeof value === 'string') {
+    // It would arrive as U+FFFD, a value that the sender never gave.
+    if (!isWellFormed(value)) fail(`Expected well-formed Unicode, got ${HALF}`, header)
+    return 5 + Buffer.byteLength(value)
+  }
   if (typeof value === 'number') return numberBytes(value, header)
   if (typeof value === 'boolean') return 2
   if (value === null) return 1

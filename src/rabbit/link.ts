@@ -1,4 +1,5 @@
 import { BrokerError, messageOf } from '../errors.js'
+import type { HealthBoard } from '../health-board.js'
 import { settledWithin } from '../waiting.js'
 import type { AmqpConfirmChannel } from './amqp-types.js'
 import { bounded } from './bounded.js'
@@ -6,8 +7,7 @@ import { reasonOf } from './classify-broker-error.js'
 import { attempt } from './connection.js'
 import { declareTopology } from './declare-topology.js'
 import { Dialer, type DialerHooks } from './dialer.js'
-import { judge, type Verdict } from './find-culprit.js'
-import type { HealthBoard } from './health-board.js'
+import { type Blame, judge } from './find-culprit.js'
 import type { Outbox, OutboxRow } from './outbox.js'
 import { refused } from './publish-errors.js'
 import type { PublisherSettings } from './publisher-options.js'
@@ -213,7 +213,7 @@ export class Link {
     })
   }
 
-  #judge({ error, taken }: Loss): Verdict<OutboxRow> {
+  #judge({ error, taken }: Loss): Blame<OutboxRow> {
     const { message, topology } = this.#settings
     const verdict = judge(error, taken, { exchange: message.exchange, topology })
     if (verdict.kind === 'culprit') this.#outbox.refuse(verdict.row, refused(error))

@@ -1,5 +1,6 @@
 import { type CdcErrorCode, PublishError } from '../errors.js'
 import type { RabbitMessage } from '../types.js'
+import { HALF, isWellFormed } from '../well-formed.js'
 import type { AmqpPublishOptions } from './amqp-types.js'
 import { checkHeaders } from './header-check.js'
 
@@ -36,7 +37,7 @@ export function checkMessage(
   defaults: MessageDefaults,
 ): WireMessage {
   const given: unknown = message?.body
-  if (!(given instanceof Uint8Array)) fail('CDC_MESSAGE_INVALID', 'Expected `body` to be a Uint8Array')
+  if (!(given instanceof Uint8Array)) refuseBody(given)
   if (given.byteLength > defaults.maxMessageBytes) {
     const limit = `\`maxMessageBytes\` is ${defaults.maxMessageBytes}`
     fail('CDC_MESSAGE_TOO_LARGE', `The body has ${given.byteLength} bytes, and ${limit}`)
@@ -68,15 +69,11 @@ export function checkMessage(
   }
 }
 
-/** What strings can in Node 20, and the types of ES2022 don't know yet. */
-type WellFormed = string & { isWellFormed(): boolean }
-const HALF = 'one half of a surrogate pair without the other'
-
 function checkShort(name: string, value: unknown, tooLong: CdcErrorCode = 'CDC_MESSAGE_INVALID'): void {
   if (typeof value !== 'string')
     fail('CDC_MESSAGE_INVALID', `Expected \`${name}\` to be a string, got a ${typeof value}`)
   // It would go out as U+FFFD: to another queue, and as a message that isn't recognised when it comes back.
-  if (!(value as WellFormed).isWellFormed()) {
+  if (!isWellFormed(value)) {
     fail('CDC_MESSAGE_INVALID', `Expected \`${name}\` to be well-formed Unicode, got ${HALF}`)
   }
   // A UTF-16 unit has at most 3 bytes in UTF-8: most strings need no counting.
@@ -90,6 +87,12 @@ function checkTimestamp(value: unknown): void {
   fail('CDC_MESSAGE_INVALID', 'Expected `timestamp` to be whole seconds since 1970, as AMQP has it, not milliseconds')
 }
 
-function fail(code: CdcErrorCode, text: string): never {
-  throw new PublishError(code, 'invalid', text)
+function refuseBody(given: unknown): never {
+  const got = given === null || given === undefined ? String(given) : `a ${typeof given}`
+  const hint = 'make bytes of it: `Buffer.from(string)`, with `JSON.stringify` before for an object'
+  fail('CDC_MESSAGE_INVALID', `Expected \`body\` to be a Uint8Array, got ${got.replace('a object', 'an object')}`, hint)
+}
+
+function fail(code: CdcErrorCode, text: string, hint?: string): never {
+  throw new PublishError(code, 'invalid', text, hint === undefined ? {} : { hint })
 }

@@ -1,7 +1,7 @@
 import type { PublishError } from '../errors.js'
 import { trimUnconfirmed } from './amqp-internals.js'
 import type { AmqpConfirm, AmqpConfirmChannel, AmqpReturn } from './amqp-types.js'
-import { ConfirmTable, type Outcome } from './confirm-table.js'
+import { type BrokerAnswer, ConfirmTable } from './confirm-table.js'
 import { ConfirmWatch } from './confirm-watch.js'
 import type { WireMessage } from './message-check.js'
 import { nacked, unencodable, unroutable } from './publish-errors.js'
@@ -220,7 +220,7 @@ export class Outbox {
     }
   }
 
-  #settle(row: OutboxRow, outcome: Outcome<AmqpReturn>): void {
+  #settle(row: OutboxRow, outcome: BrokerAnswer<AmqpReturn>): void {
     if (outcome.kind === 'ack') row.resolve()
     else if (outcome.kind === 'nack') row.reject(nacked(row))
     else void this.#rejectUnroutable(row, outcome.info)

@@ -53,7 +53,8 @@ export interface RabbitPublisherOptions {
    */
   readonly topology?: TopologyMode
   /**
-   * Routing key of messages that have none, at most 255 bytes. @default with `queue` and without `exchange` the name of
+   * Routing key of messages that have none, at most 255 bytes. Without `exchange` and `queue` each message needs one of
+   * its own, the name of a queue; one without is unroutable. @default with `queue` and without `exchange` the name of
    * the queue, else ''
    */
   readonly routingKey?: string
@@ -115,7 +116,7 @@ const KNOWN: readonly (keyof RabbitPublisherOptions)[] = [
 const MAX_MESSAGE_BYTES = 512 * 2 ** 20
 
 /** Checks the options and fills in the defaults; throws an OptionsError that names the option. */
-export function resolveOptions(options: RabbitPublisherOptions, random: () => number): PublisherSettings {
+export function resolvePublisherOptions(options: RabbitPublisherOptions, random: () => number): PublisherSettings {
   assertKnown('RabbitPublisher', options, KNOWN)
   const { exchange, queue, mandatory = true, persistent = true, reconnect = {}, socketOptions = {} } = options
   const { confirmTimeoutMs = 30_000, connectTimeoutMs = 10_000, maxMessageBytes = 16 * 2 ** 20 } = options

@@ -3,14 +3,14 @@ import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
 import { BrokerError, OptionsError } from '../errors.js'
 import { emitSafely, type PublisherEvents } from '../events.js'
+import { HealthBoard } from '../health-board.js'
 import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink } from '../types.js'
 import { settledWithin } from '../waiting.js'
 import { headersSize } from './header-check.js'
-import { HealthBoard } from './health-board.js'
 import { Link, type LinkHooks } from './link.js'
 import { checkMessage } from './message-check.js'
 import { Outbox } from './outbox.js'
-import { type PublisherSettings, type RabbitPublisherOptions, resolveOptions } from './publisher-options.js'
+import { type PublisherSettings, type RabbitPublisherOptions, resolvePublisherOptions } from './publisher-options.js'
 
 const Emitter: new () => TypedEmitter<PublisherEvents> = EventEmitter as new () => TypedEmitter<PublisherEvents>
 
@@ -42,7 +42,7 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
   /** Checks the options and touches nothing. Throws an OptionsError that names the option. */
   constructor(options: RabbitPublisherOptions) {
     super()
-    this.#settings = resolveOptions(options, Math.random)
+    this.#settings = resolvePublisherOptions(options, Math.random)
     this.#outbox = new Outbox(this.#settings.confirmTimeoutMs, {
       returned: ({ fields, properties }) => {
         const { exchange, routingKey, replyText } = fields

@@ -1,3 +1,4 @@
+import { OptionsError } from '../errors.js'
 import { assertBoolean, assertKnown, assertOneOf, assertText } from '../options.js'
 import type { AmqpChannel } from './amqp-types.js'
 
@@ -67,6 +68,7 @@ export function planTopology({ exchange, queue, bindings, topology = 'assert' }:
     ...checkEntity('exchange', exchange, ['name', 'type', 'durable', 'autoDelete', 'arguments']),
     type: assertText('exchange.type', exchange.type ?? 'topic', 255) as Required<ExchangeOptions>['type'],
   }
+  if (queue && 'type' in queue) throw queueType()
   const plannedQueue = queue && checkEntity('queue', queue, ['name', 'durable', 'autoDelete', 'arguments'])
   const wanted = bindings ?? (exchange && queue ? [{}] : [])
   const plannedBindings = wanted.map((binding, i): Required<BindingOptions> => {
@@ -95,6 +97,13 @@ function checkEntity<T extends QueueOptions>(
     autoDelete: assertBoolean(`${kind}.autoDelete`, options.autoDelete ?? false),
     arguments: options.arguments ?? {},
   }
+}
+
+/** RabbitMQ has types of exchanges as a field of their own, those of queues as an argument. */
+function queueType(): OptionsError {
+  return new OptionsError('CDC_OPTION_UNKNOWN', 'Unknown option `type` of queue', {
+    hint: "the type is an argument: `arguments: { 'x-queue-type': 'quorum' }`",
+  })
 }
 
 /** Whether declaring again can give an unroutable message a queue. */

@@ -3,7 +3,8 @@ import type { ChangeStreamDocument, Document, MongoClient } from 'mongodb'
 import type TypedEmitter from 'typed-emitter'
 import { messageOf, OptionsError } from '../errors.js'
 import { emitSafely, type SourceEvents } from '../events.js'
-import { closeOwnClient, connectedOnce, openOwnClient } from '../mongo-client.js'
+import { HealthBoard } from '../health-board.js'
+import { closeOwnClient, connectedOnce, loadMongo, openOwnClient } from '../mongo-client.js'
 import { retry } from '../retry.js'
 import type { HealthListener, PartHealth, Position, Source, SourceOpenOptions, SourceRecord } from '../types.js'
 import { abortable, withDeadline } from '../waiting.js'
@@ -14,7 +15,7 @@ import { type Deployment, describeDeployment } from './deployment.js'
 import { openDriverReader } from './driver-reader.js'
 import { assertUsable } from './position.js'
 import { replyOptions } from './reply-options.js'
-import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveOptions } from './source-options.js'
+import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveSourceOptions } from './source-options.js'
 import { nowOf, originOf, startOf } from './start-position.js'
 import { type OpenReader, reasonOf, supervise, type Tell } from './supervise.js'
 import { compileWatch, startOptions, type Watch } from './watch.js'
@@ -42,12 +43,11 @@ export class ChangeStreamSource<TSchema extends Document = Document>
   readonly #uri: string | undefined
   #own: Promise<MongoClient> | undefined
   #exactTypes = false
-  #health: PartHealth = { ok: false, reason: 'connecting', since: Date.now() }
-  readonly #healthListeners = new Set<HealthListener>()
+  readonly #health = new HealthBoard('connecting')
 
   constructor(options: ChangeStreamSourceOptions) {
     super()
-    this.#options = resolveOptions(options)
+    this.#options = resolveSourceOptions(options)
     this.#given = options.client
     this.#uri = options.uri
     this.#exactTypes = this.#options.promoteValues === false
@@ -77,7 +77,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       signal,
       shouldRetry: error => !signal.aborted && classifySourceError(error).action === 'retry',
       onRetry: failed => {
-        this.#setHealth(false, 'connecting', messageOf(failed.error))
+        this.#health.set('connecting', messageOf(failed.error))
         this.#emit('retry', failed)
       },
     })
@@ -125,12 +125,11 @@ export class ChangeStreamSource<TSchema extends Document = Document>
   }
 
   health(): PartHealth {
-    return this.#health
+    return this.#health.current
   }
 
   onHealth(listener: HealthListener): () => void {
-    this.#healthListeners.add(listener)
-    return () => this.#healthListeners.delete(listener)
+    return this.#health.listen(listener)
   }
 
   /** The start position; `undefined` when aborted, which ends the iteration without an error. */
@@ -160,7 +159,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     assertUsable(position, { origin, now: deployment.now })
     const was = position.origin?.watch
     if (was !== undefined && was !== watch.digest) onOtherWatch(was)
-    const { BSON, Timestamp } = await import('mongodb')
+    const { BSON, Timestamp } = await loadMongo()
     const setup = {
       client,
       watch,
@@ -201,15 +200,15 @@ export class ChangeStreamSource<TSchema extends Document = Document>
   #tell(): Tell {
     return {
       opened: (after, reopened) => this.#emit('opened', { kind: after.kind, clusterTime: after.clusterTime, reopened }),
-      healthy: () => this.#setHealth(true),
+      healthy: () => this.#health.set(undefined),
       broken: verdict => {
         const { reason, error } = reasonOf(verdict)
-        this.#setHealth(false, reason, error)
+        this.#health.set(reason, error)
       },
       retry: failed => this.#emit('retry', failed),
       watchdog: silence => {
         const { silentMs } = silence
-        if (silence.answered) this.#setHealth(false, 'slow', `No answer to a read for ${silentMs} ms, but elsewhere`)
+        if (silence.answered) this.#health.set('slow', `No answer to a read for ${silentMs} ms, but elsewhere`)
         this.#emit('watchdog', silence)
       },
       positionFallback: ({ clusterTime }, error) => this.#emit('positionFallback', { clusterTime, error }),
@@ -221,15 +220,6 @@ export class ChangeStreamSource<TSchema extends Document = Document>
 
   #emit<Name extends keyof SourceEvents>(name: Name, payload: Parameters<SourceEvents[Name]>[0]): void {
     emitSafely((event: keyof SourceEvents, data: never) => this.emit(event, data), name, payload as never)
-  }
-
-  #setHealth(ok: boolean, reason?: string, error?: string): void {
-    if (ok && this.#health.ok) return
-    const since = reason === this.#health.reason ? this.#health.since : Date.now()
-    this.#health = { ok, since, ...(reason !== undefined && { reason }), ...(error !== undefined && { error }) }
-    for (const listener of this.#healthListeners) {
-      emitSafely((_: 'health', health: PartHealth) => listener(health), 'health', this.#health)
-    }
   }
 }
 

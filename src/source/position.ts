@@ -1,4 +1,5 @@
 import { SourceError } from '../errors.js'
+import { positionProblem } from '../position.js'
 import type { ClusterTime, Position, PositionOrigin } from '../types.js'
 import type { ResumeTokenDocument } from './reader.js'
 
@@ -27,16 +28,6 @@ export function positionOf(token: ResumeTokenDocument, origin: PositionOrigin): 
   return { kind, clusterTime: timeOfToken(token), token, origin }
 }
 
-/** Whether a value is a time that a server can have: two unsigned 32-bit numbers, the seconds not zero. */
-export function isClusterTime(value: unknown): value is ClusterTime {
-  const { t, i } = (value ?? {}) as Partial<ClusterTime>
-  return isUint32(t) && t > 0 && isUint32(i)
-}
-
-function isUint32(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
-}
-
 /** -1, 0 or 1, as for sort. */
 export function compareTimes(a: ClusterTime, b: ClusterTime): number {
   return Math.sign(a.t - b.t || a.i - b.i)
@@ -52,17 +43,11 @@ export interface Here {
   readonly now: ClusterTime
 }
 
-const KINDS: readonly Position['kind'][] = ['time', 'event', 'highWaterMark']
-
 /** Throws when the position can't be continued on this deployment; never lets one pass that would skip events. */
 export function assertUsable(position: Position, { origin, now }: Here): void {
-  const { clusterTime, token, kind } = position ?? {}
-  if (!KINDS.includes(kind)) throw invalid(`one of the kinds ${KINDS.join(', ')}`)
-  if (!isClusterTime(clusterTime)) throw invalid('a cluster time')
-  if (kind !== 'time' && !isToken(token)) throw invalid('a resume token with hexadecimal `_data`')
-  if (isToken(token) && compareTimes(timeOfToken(token), clusterTime) !== 0) {
-    throw invalid('a resume token whose time is the cluster time beside it')
-  }
+  const problem = positionProblem(position) ?? foreignToken(position)
+  if (problem !== undefined) throw invalid(problem)
+  const { clusterTime } = position
   const from = position.origin
   if (from !== undefined && isForeign(from, origin)) {
     throw new SourceError(
@@ -89,8 +74,13 @@ function id(origin: PositionOrigin): string {
   return origin.deploymentId === undefined ? '' : ` (id ${origin.deploymentId})`
 }
 
-function invalid(expected: string): SourceError {
-  return new SourceError('CDC_POSITION_INVALID', `Expected the position to hold ${expected}`, {
+/** A store takes the tokens of any source; this one reads those of a server alone. */
+function foreignToken({ kind, token }: Position): string | undefined {
+  return kind === 'time' || isToken(token) ? undefined : 'its `token` is not a resume token with hexadecimal `_data`'
+}
+
+function invalid(problem: string): SourceError {
+  return new SourceError('CDC_POSITION_INVALID', `The position can not be used: ${problem}`, {
     hint: 'it was not written by this source, or it was damaged',
   })
 }

@@ -9,8 +9,9 @@ import {
   assertText,
   resolveBackOff,
 } from '../options.js'
+import { isClusterTime } from '../position.js'
 import type { BackOffOptions } from '../retry.js'
-import { isClusterTime, isToken } from './position.js'
+import { isToken } from './position.js'
 
 /** A name, or a pattern that the server matches: only the flag `i` is allowed, and the syntax is PCRE's. */
 export type NamePattern = string | RegExp
@@ -31,7 +32,7 @@ export interface ChangeStreamSourceOptions {
   readonly databases?: readonly NamePattern[]
   /** Databases to leave out, by name or pattern; not together with `database`. @default [] */
   readonly excludeDatabases?: readonly NamePattern[]
-  /** Collections, by name or pattern. @default all collections of the scope */
+  /** Collections, by name or pattern; without a database option, in every database. @default all of the scope */
   readonly collections?: readonly NamePattern[]
   /** Collections to leave out, by name or pattern. @default [] */
   readonly excludeCollections?: readonly NamePattern[]
@@ -138,10 +139,11 @@ const KNOWN = [
 ] as const satisfies readonly (keyof ChangeStreamSourceOptions)[]
 
 /** Checks the options and fills in the defaults. @throws OptionsError */
-export function resolveOptions(options: ChangeStreamSourceOptions): ResolvedOptions {
+export function resolveSourceOptions(options: ChangeStreamSourceOptions): ResolvedOptions {
   assertKnown('ChangeStreamSource', options, KNOWN)
   const { client, uri, database, databases, collections, startAfter, startAtOperationTime } = options
-  if ((client === undefined) === (uri === undefined)) throw invalid('Expected exactly one of `client` and `uri`')
+  if (client === undefined && uri === undefined) throw invalid('Expected exactly one of `client` and `uri`, got none')
+  if (client !== undefined && uri !== undefined) throw invalid('Expected exactly one of `client` and `uri`, got both')
   if (client !== undefined) assertMethods('client', client, ['db', 'startSession'])
   if (uri !== undefined) assertText('uri', uri)
   if (database !== undefined && databases !== undefined)

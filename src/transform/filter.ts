@@ -1,4 +1,5 @@
 import { TransformError } from '../errors.js'
+import { markFactory, named } from '../factories.js'
 import { assertFunction } from '../options.js'
 import type { TransformContext } from '../types.js'
 
@@ -33,13 +34,15 @@ export function filter<I>(
   predicate: (input: I, context?: TransformContext) => boolean | PromiseLike<boolean>,
 ): (input: I, context?: TransformContext) => I | null | Promise<I | null> {
   assertFunction('predicate of filter', predicate)
-  return function filter(input, context) {
+  return named('filter', (input, context) => {
     const verdict = predicate(input, context)
     return typeof verdict === 'object'
       ? Promise.resolve(verdict).then(late => judge(late, input))
       : judge(verdict, input)
-  }
+  })
 }
+
+markFactory('filter', filter)
 
 function judge<I>(verdict: boolean | undefined, input: I): I | null {
   if (verdict !== undefined) return verdict ? input : null

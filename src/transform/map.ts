@@ -1,5 +1,5 @@
+import { assertTransform, markFactory, named } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
-import { assertFunction } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { Returned } from './outcome.js'
 
@@ -23,9 +23,12 @@ import type { Returned } from './outcome.js'
 export function map<I, R extends Returned>(
   fn: (input: I, context?: TransformContext) => R,
 ): (input: I, context?: TransformContext) => R {
-  assertFunction('fn of map', fn)
+  assertTransform('fn of map', fn)
   // A message shape may be `fn` itself.
-  return withNeeds(function map(input: I, context?: TransformContext): R {
-    return fn(input, context)
-  }, needsOf(fn))
+  return withNeeds(
+    named('map', (input: I, context?: TransformContext): R => fn(input, context)),
+    needsOf(fn),
+  )
 }
+
+markFactory('map', map)

@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory, named } from '../factories.js'
 import { assertSome, fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 
@@ -31,12 +32,14 @@ export function onlyNamespaces<E extends NamespacedEvent = ChangeStreamDocument>
   assertSome('patterns of onlyNamespaces', patterns)
   const tests = patterns.map(toTest)
   const fits = (ns: NonNullable<NamespacedEvent['ns']>): boolean => tests.some(test => test(ns.db, ns.coll))
-  return function onlyNamespaces(event) {
+  return named('onlyNamespaces', event => {
     const { ns, to } = event
     if (!ns || fits(ns)) return event
     return to && fits(to) ? event : null
-  }
+  })
 }
+
+markFactory('onlyNamespaces', onlyNamespaces)
 
 function toTest(pattern: string | RegExp): (db: string, coll: string | undefined) => boolean {
   // `search` knows no `lastIndex`: a RegExp with the flag `g` gives the same answer each time.

@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory, named } from '../factories.js'
 import { assertOneOf, assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
 
@@ -49,7 +50,9 @@ export function onlyOperations<
       assertOneOf('operations of onlyOperations', operation, Object.keys(known) as Operation[]),
     ),
   )
-  return function onlyOperations(event) {
+  return named('onlyOperations', event => {
     return wanted.has(event.operationType) ? (event as Extract<E, { operationType: Operation }>) : null
-  }
+  })
 }
+
+markFactory('onlyOperations', onlyOperations)

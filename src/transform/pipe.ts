@@ -1,5 +1,6 @@
+import { assertTransform, markFactory, named } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
-import { assertFunction, assertSome } from '../options.js'
+import { assertSome } from '../options.js'
 import type { Step } from './outcome.js'
 import type { Pipe } from './pipe-overloads.js'
 import { runSteps } from './run-steps.js'
@@ -29,12 +30,12 @@ import { runSteps } from './run-steps.js'
 export const pipe: Pipe = function pipe(...steps: readonly Step<unknown, unknown>[]): Step<unknown, unknown> {
   assertSome('steps of pipe', steps)
   steps.forEach((step, index) => {
-    assertFunction(`step ${index + 1} of pipe`, step)
+    assertTransform(`step ${index + 1} of pipe`, step)
   })
   return withNeeds(
-    function pipe(input, context) {
-      return runSteps(steps, 0, input, context)
-    },
+    named('pipe', (input, context) => runSteps(steps, 0, input, context)),
     needsOf(...steps),
   )
 }
+
+markFactory('pipe', pipe)

@@ -1,4 +1,5 @@
 import { TransformError } from '../errors.js'
+import { noteStep } from '../throwing-step.js'
 import type { TransformContext } from '../types.js'
 import type { Step } from './outcome.js'
 
@@ -8,13 +9,34 @@ type Steps = readonly Step<unknown, unknown>[]
 export function runSteps(steps: Steps, index: number, input: unknown, context?: TransformContext): unknown {
   const step = steps[index]
   if (step === undefined) return input
-  const output = step(input, context)
+  const output = call(steps, index, step, input, context)
   if (!isPromise(output)) return goOn(steps, index, output, context)
-  return Promise.resolve(output).then(value => {
-    // The pipeline has given up on this event: what the other steps would do is thrown away.
-    context?.signal.throwIfAborted()
-    return goOn(steps, index, value, context)
-  })
+  return Promise.resolve(output).then(
+    value => {
+      // The pipeline has given up on this event: what the other steps would do is thrown away.
+      context?.signal.throwIfAborted()
+      return goOn(steps, index, value, context)
+    },
+    error => {
+      noteStep(error, `step ${placeOf(steps, index)}`)
+      throw error
+    },
+  )
+}
+
+function call(
+  steps: Steps,
+  index: number,
+  step: Step<unknown, unknown>,
+  input: unknown,
+  context?: TransformContext,
+): unknown {
+  try {
+    return step(input, context)
+  } catch (error) {
+    noteStep(error, `step ${placeOf(steps, index)}`)
+    throw error
+  }
 }
 
 /** Hands what step `index` returned to the steps after it. */
@@ -67,7 +89,10 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 }
 
 function undefinedFrom(steps: Steps, index: number, what: string): TransformError {
-  const name = steps[index]?.name || 'anonymous'
-  const text = `Step ${index + 1} of ${steps.length} of the pipe, \`${name}\`, returned ${what}`
+  const text = `Step ${placeOf(steps, index)}, returned ${what}`
   return new TransformError('CDC_TRANSFORM_UNDEFINED', text, { hint: 'return `null` to filter the event' })
+}
+
+function placeOf(steps: Steps, index: number): string {
+  return `${index + 1} of ${steps.length} of the pipe, \`${steps[index]?.name || 'anonymous'}\``
 }

@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory, named } from '../factories.js'
 import { assertSome, fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import { type PathPart, touches } from './paths.js'
@@ -37,7 +38,7 @@ export function whenChanged<E extends UpdatableEvent = ChangeStreamDocument>(
 ): (event: E, context?: TransformContext) => E | null {
   assertSome('paths of whenChanged', paths)
   const wanted = paths.map(toParts)
-  return function whenChanged(event) {
+  return named('whenChanged', event => {
     const description = event.updateDescription
     if (event.operationType !== 'update' || !description) return event
     const { updatedFields, removedFields, truncatedArrays = [], disambiguatedPaths } = description
@@ -46,8 +47,10 @@ export function whenChanged<E extends UpdatableEvent = ChangeStreamDocument>(
     return touched.some(path => wanted.some(parts => touches(parts, path, partsOf(disambiguatedPaths, path))))
       ? event
       : null
-  }
+  })
 }
+
+markFactory('whenChanged', whenChanged)
 
 function toParts(path: string | readonly string[]): readonly string[] {
   const parts = typeof path === 'string' ? path.split('.') : path

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { closeOwnClient, openOwnClient } from '../../src/mongo-client.js'
+import { closeOwnClient, loadMongo, openOwnClient } from '../../src/mongo-client.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
 
 const SECRET = 's3cr3t'
@@ -62,4 +62,22 @@ it('closes nothing twice, and nothing that was never opened', async () => {
   const source = new ChangeStreamSource({ uri: 'mongodb://127.0.0.1:1', database: 'shop' })
   await source.close()
   await source.close()
+})
+
+it.each(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])(
+  'says what is missing when mongodb is not installed: %s',
+  async code => {
+    const error = Object.assign(new Error("Cannot find package 'mongodb' imported from /app"), { code })
+    await expect(loadMongo(() => Promise.reject(error))).rejects.toMatchObject({
+      name: 'OptionsError',
+      code: 'CDC_OPTION_INVALID',
+      hint: 'install mongodb beside this package: npm install mongodb',
+      cause: error,
+    })
+  },
+)
+
+it('takes no other fault of mongodb for a missing one', async () => {
+  const broken = new SyntaxError('Unexpected token')
+  await expect(loadMongo(() => Promise.reject(broken))).rejects.toBe(broken)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DAY_MS, resolveBackOff } from '../../src/options.js'
+import { assertBoolean, assertOneOf, assertText, DAY_MS, resolveBackOff } from '../../src/options.js'
 
 describe('the delays between attempts', () => {
   it('raise the longest to the shortest when only that is given', () => {
@@ -14,4 +14,26 @@ describe('the delays between attempts', () => {
     { minDelayMs: null as never },
     { max: 1 },
   ])('refuse %o', options => expect(() => resolveBackOff('retry', options)).toThrowError(/`retry/))
+})
+
+describe('an option that is wrong', () => {
+  it('is shown where one of a few words was expected', () => {
+    expect(() => assertOneOf('a', 'foo' as never, ['b', 'c'])).toThrow('one of "b", "c", got "foo"')
+    expect(() => assertBoolean('a', 'yes' as never)).toThrow('Expected `a` to be true or false, got "yes"')
+  })
+
+  it.each(['x'.repeat(41), 'amqp://u:p@h', 'a\nb'])('is not shown where it is no word: %j', value => {
+    expect(() => assertOneOf('a', value as never, ['b'])).toThrow(/got a string$/)
+  })
+
+  it('is not shown where any text was expected, which may be a secret', () => {
+    expect(() => assertText('a', 'secret', 3)).toThrow('at most 3 bytes long in UTF-8, got 6')
+  })
+
+  it('is refused where it holds half a character, which would go out as another one', () => {
+    expect(() => assertText('a', 'x\ud83d')).toThrow(
+      'Expected `a` to be well-formed Unicode, got one half of a surrogate',
+    )
+    expect(assertText('a', '😀')).toBe('😀')
+  })
 })

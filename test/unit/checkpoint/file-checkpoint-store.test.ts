@@ -74,16 +74,18 @@ describe('the file store', () => {
     expectSame(await a.load('orders'), checkpoint())
   })
 
-  it('fails, to be tried again, where the folder is missing: it may not be mounted', async () => {
+  it('refuses to load where the folder is missing, and says what to do; a save is tried again', async () => {
     const store = fileCheckpointStore({ path: join(folder, 'missing', 'checkpoint.json') })
     const expected = {
       name: 'CheckpointError',
       code: 'CDC_CHECKPOINT_FAILED',
-      retryable: true,
-      cause: expect.objectContaining({ code: 'ENOENT' }),
+      retryable: false,
+      message: expect.stringMatching(
+        /^Expected the folder of .*checkpoint\.json to exist, got none \(create it, or mount/,
+      ),
     }
     await expect(store.load('orders')).rejects.toMatchObject(expected)
-    await expect(store.save(checkpoint())).rejects.toMatchObject(expected)
+    await expect(store.save(checkpoint())).rejects.toMatchObject({ ...expected, retryable: true })
   })
 
   it('fails, to be tried again, where the file system refuses', async () => {

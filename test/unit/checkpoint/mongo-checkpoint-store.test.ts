@@ -48,8 +48,8 @@ describe('the mongo store', () => {
 
   it('refuses options that contradict each other, are missing, unknown or out of range', () => {
     const make = (options: object) => () => mongoCheckpointStore(options as never)
-    expect(make({})).toThrow('Expected exactly one of `client` and `uri`')
-    expect(make({ client: new MongoClient(unreachable), uri: unreachable })).toThrow('Expected exactly one of')
+    expect(make({})).toThrow('Expected exactly one of `client` and `uri` for mongoCheckpointStore, got none')
+    expect(make({ client: new MongoClient(unreachable), uri: unreachable })).toThrow('got both')
     expect(make({ client: {} })).toThrow('Expected `client` to be an object with a method `db`')
     expect(make({ uri: '' })).toThrow('Expected `uri` to be a string that is not empty')
     expect(make({ uri: unreachable, db: 'x' })).toThrow('Unknown option `db` of mongoCheckpointStore')

@@ -199,6 +199,6 @@ describe('the factory', () => {
     const shape = changeEventMessage<ChangeStreamInsertDocument<Order>>({ routingKey: e => e.fullDocument.region })
     expectTypeOf(shape).returns.toEqualTypeOf<RabbitMessage>()
     const general: (event: ChangeStreamDocument<Order>) => RabbitMessage = changeEventMessage()
-    expect(general.name).toBe('changeEvent')
+    expect(general.name).toBe('changeEventMessage')
   })
 })

@@ -92,15 +92,62 @@ describe('start', () => {
     expect(made.pipeline.state).toBe('failed')
   })
 
-  test('gives up after `startTimeoutMs` and tells how far it came', async () => {
+  test('gives up after `startTimeoutMs` and tells where it was stuck, and over what', async () => {
     const { pipeline, sink } = bench({ startTimeoutMs: 5000 })
     Object.assign(sink, { open: never })
     const start = expect(pipeline.start()).rejects.toMatchObject({
       code: 'CDC_START_TIMEOUT',
-      message: expect.stringContaining('5000 ms, got that far: opening the sink'),
+      message: expect.stringContaining(
+        'Expected `start()` to finish within 5000 ms, got stuck at opening the sink: connect ECONNREFUSED',
+      ),
+      cause: { message: 'connect ECONNREFUSED' },
     })
+    sink.become({ ok: false, since: 0, reason: 'connecting', error: 'connect ECONNREFUSED' })
     await vi.advanceTimersByTimeAsync(5000)
     await start
+  })
+
+  test('tells no cause of a time-out where nobody has said one', async () => {
+    const { pipeline, sink } = bench({ startTimeoutMs: 5000 })
+    Object.assign(sink, { open: never })
+    const start = expect(pipeline.start()).rejects.toSatisfy(
+      error => /stuck at opening the sink \(raise/.test(error.message) && error.cause === undefined,
+    )
+    await vi.advanceTimersByTimeAsync(5000)
+    await start
+  })
+
+  test('shows in its health why it waits for the checkpoint, and tells it in the end', async () => {
+    const { pipeline, store, source } = bench({ startTimeoutMs: 5000 })
+    store.error = new Error('disk is away')
+    const start = expect(pipeline.start()).rejects.toMatchObject({
+      code: 'CDC_START_TIMEOUT',
+      message: expect.stringContaining('got stuck at loading the checkpoint: disk is away'),
+      cause: store.error,
+    })
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(pipeline.health()).toMatchObject({
+      state: 'starting',
+      reasons: ['checkpoint'],
+      checkpoint: { error: 'disk is away' },
+    })
+    await vi.advanceTimersByTimeAsync(4000)
+    await start
+    expect(source.opened).toBeUndefined()
+  })
+
+  test('shows no error of the checkpoint any more once a load has succeeded', async () => {
+    const { pipeline, store, source } = bench()
+    store.error = new Error('disk is away')
+    source.give([])
+    const start = pipeline.start()
+    await vi.advanceTimersByTimeAsync(50)
+    expect(pipeline.health().checkpoint.error).toBe('disk is away')
+    store.error = undefined
+    await vi.advanceTimersByTimeAsync(5000)
+    await start
+    expect(pipeline.health()).toMatchObject({ reasons: [], checkpoint: { unsavedEvents: 0 } })
+    expect(pipeline.health().checkpoint).not.toHaveProperty('error')
   })
 
   test('is aborted by a stop, which resolves', async () => {

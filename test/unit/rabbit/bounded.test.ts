@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { bounded } from '../../../src/rabbit/bounded.js'
-import { HealthBoard } from '../../../src/rabbit/health-board.js'
-import type { PartHealth } from '../../../src/types.js'
 import { settledWithin } from '../../../src/waiting.js'
 
 const never = new AbortController().signal
@@ -78,29 +76,5 @@ describe('bounded calls', () => {
   it('wait for settling without rejecting', async () => {
     await settledWithin(Promise.reject(new Error('no')), 1_000)
     await settledWithin(new Promise(() => {}), 5)
-  })
-})
-
-describe('health board', () => {
-  it('tells changes, and keeps since when it is so', async () => {
-    const board = new HealthBoard('connecting')
-    const seen: PartHealth[] = []
-    const forget = board.listen(health => seen.push(health))
-    const { since } = board.current
-    board.set('connecting')
-    board.set('connecting', 'refused')
-    expect(board.current).toEqual({ ok: false, reason: 'connecting', since, error: 'refused' })
-    board.set(undefined)
-    board.set(undefined)
-    expect(seen).toEqual([])
-    await Promise.resolve()
-    expect(seen.map(({ ok, error }) => [ok, error])).toEqual([
-      [false, 'refused'],
-      [true, undefined],
-    ])
-    forget()
-    board.set('blocked')
-    await Promise.resolve()
-    expect(seen).toHaveLength(2)
   })
 })

@@ -91,6 +91,18 @@ describe('message check', () => {
     expect(check({ body, routingKey: '😀' }, 'ü😀').routingKey).toBe('😀')
   })
 
+  it.each([
+    ['a string', 'secret'],
+    ['an object', { secret: 1 }],
+    ['undefined', undefined],
+  ])('says of a body that is %s what it is and what to do', (got, given) => {
+    const { message } = refusal({ body: given })
+    expect(message).toMatch(
+      `Expected \`body\` to be a Uint8Array, got ${got} (make bytes of it: \`Buffer.from(string)\``,
+    )
+    expect(message).not.toContain('secret')
+  })
+
   it('takes a routing key of exactly 255 bytes', () => {
     expect(check({ body, routingKey: 'k'.repeat(255) }).routingKey).toHaveLength(255)
   })
@@ -125,6 +137,9 @@ describe('header check', () => {
   })
 
   it.each([
+    ['half a character', { a: 'x\ud83d' }],
+    ['half a character in a list', { a: ['\udc00'] }],
+    ['half a character in a name', { 'x\ud83d': 1 }],
     ['a BigInt', { a: 1n }],
     ['a function', { a: () => 1 }],
     ['a symbol', { a: Symbol('s') }],

@@ -1,12 +1,12 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { CdcError } from '../../../src/errors.js'
-import { type RabbitPublisherOptions, resolveOptions } from '../../../src/rabbit/publisher-options.js'
+import { type RabbitPublisherOptions, resolvePublisherOptions } from '../../../src/rabbit/publisher-options.js'
 import { RabbitPublisher } from '../../../src/rabbit/rabbit-publisher.js'
 import { applyTopology, routes } from '../../../src/rabbit/topology.js'
 
 const url = 'amqp://user:p%40ss@host/v'
-const resolve = (options: Partial<RabbitPublisherOptions> = {}) => resolveOptions({ url, ...options }, () => 0)
+const resolve = (options: Partial<RabbitPublisherOptions> = {}) => resolvePublisherOptions({ url, ...options }, () => 0)
 
 describe('publisher options', () => {
   it('has the documented defaults', () => {
@@ -74,6 +74,8 @@ describe('publisher options', () => {
     ['an unknown option of the exchange', { exchange: { name: 'x', kind: 'topic' } }, '`kind`'],
     ['an unknown option of the queue', { queue: { name: 'q', exclusive: true } }, '`exclusive`'],
     ['an unknown option of a binding', { bindings: [{ queue: 'q', exchange: 'x', key: '#' }] }, '`key`'],
+    ['a type of the queue', { queue: { name: 'q', type: 'quorum' } }, "`arguments: { 'x-queue-type': 'quorum' }`"],
+    ['half a character in a name', { queue: { name: 'q\ud83d' } }, '`queue.name` to be well-formed'],
     ['a binding without an exchange', { queue: { name: 'q' }, bindings: [{}] }, '`bindings[0].exchange`'],
     ['an exchange without a name', { exchange: { name: '' } }, '`exchange.name`'],
     ['a queue with a name of 256 bytes', { queue: { name: 'q'.repeat(256) } }, '`queue.name`'],

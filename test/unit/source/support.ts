@@ -3,7 +3,7 @@ import type { ChangeEvent, RawEvent, Reader, ReaderBatch, ResumeTokenDocument } 
 import {
   type ChangeStreamSourceOptions,
   type ResolvedOptions,
-  resolveOptions,
+  resolveSourceOptions,
 } from '../../../src/source/source-options.js'
 import type { OpenReader, Supervised, Tell } from '../../../src/source/supervise.js'
 import type { Position, PositionOrigin, SourceRecord } from '../../../src/types.js'
@@ -14,7 +14,7 @@ export const origin: PositionOrigin = { deployment: 'rs0', deploymentId: 'a', wa
 export const client = { db: () => ({}), startSession: () => ({}) } as unknown as MongoClient
 
 export function resolved(options: Partial<ChangeStreamSourceOptions> = {}): ResolvedOptions {
-  return resolveOptions({ client, ...options })
+  return resolveSourceOptions({ client, ...options })
 }
 
 /** A high-water mark of second `t`, or the token of the event number `n` within it. */

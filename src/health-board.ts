@@ -1,7 +1,7 @@
-import { emitSafely } from '../events.js'
-import type { HealthListener, PartHealth } from '../types.js'
+import { emitSafely } from './events.js'
+import type { HealthListener, PartHealth } from './types.js'
 
-/** Holds the present health and tells its changes. */
+/** Holds the present health of a part and tells its changes. */
 export class HealthBoard {
   readonly #listeners = new Set<HealthListener>()
   #health: PartHealth
@@ -26,7 +26,7 @@ export class HealthBoard {
       ...(error !== undefined && { error }),
     }
     const health = this.#health
-    // Listeners are user code, and this is called in amqplib's callbacks, where a throw would end the connection.
+    // Listeners are user code, and this is also called in amqplib's callbacks, where a throw would end the connection.
     queueMicrotask(() => {
       for (const listener of this.#listeners)
         emitSafely((_: string, payload: PartHealth) => listener(payload), '', health)
