@@ -1,7 +1,7 @@
-import type { AmqpConfirmChannel, AmqpConnection } from './amqp-types.js'
+import type { AmqpConfirmChannel, AmqpConnection, AmqpPublishOptions } from './amqp-types.js'
 
 /**
- * The three places where amqplib's insides are touched. Each looks before it touches and does nothing where amqplib
+ * The four places where amqplib's insides are touched. Each looks before it touches and does nothing where amqplib
  * looks different: everything is correct without them, only slower, or freed later.
  */
 
@@ -47,4 +47,30 @@ export function trimUnconfirmed(channel: AmqpConfirmChannel, nextTag: number): v
   if (typeof insides.lwm !== 'number') return
   insides.unconfirmed = []
   insides.lwm = nextTag
+}
+
+interface ChannelInsides {
+  sendMessage?(fields: object, properties: object, content: Buffer): boolean
+  pushConfirmCallback?(callback?: undefined): void
+}
+
+/**
+ * Does what the channel's `publish` does, without its detour: that makes each message's headers the prototype of an
+ * empty object, and to walk one takes as long as all the rest of encoding. Returns whether more may come before `drain`.
+ */
+export function publish(
+  channel: AmqpConfirmChannel,
+  exchange: string,
+  routingKey: string,
+  body: Buffer,
+  options: AmqpPublishOptions,
+): boolean {
+  const insides = channel as ChannelInsides
+  if (typeof insides.sendMessage !== 'function' || typeof insides.pushConfirmCallback !== 'function') {
+    return channel.publish(exchange, routingKey, body, options)
+  }
+  const { mandatory } = options
+  const more = insides.sendMessage({ exchange, routingKey, mandatory, immediate: false }, options, body)
+  insides.pushConfirmCallback() // its list has to count every message; see `trimUnconfirmed`
+  return more
 }

@@ -36,7 +36,8 @@ export interface AmqpConfirmChannel extends AmqpChannel {
 /** What goes into the frames of one message. `undefined` means left out. */
 export interface AmqpPublishOptions {
   readonly mandatory: boolean
-  readonly persistent: boolean
+  /** 2: written to disk. */
+  readonly deliveryMode: 1 | 2
   readonly messageId: string
   readonly contentType: string | undefined
   readonly contentEncoding: string | undefined

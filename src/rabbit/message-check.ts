@@ -58,7 +58,7 @@ export function checkMessage(
     body: Buffer.isBuffer(given) ? given : Buffer.from(given.buffer, given.byteOffset, given.byteLength),
     options: {
       mandatory,
-      persistent,
+      deliveryMode: persistent ? 2 : 1,
       messageId,
       contentType: message.contentType,
       contentEncoding: message.contentEncoding,

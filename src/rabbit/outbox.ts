@@ -1,5 +1,5 @@
 import type { PublishError } from '../errors.js'
-import { trimUnconfirmed } from './amqp-internals.js'
+import { publish, trimUnconfirmed } from './amqp-internals.js'
 import type { AmqpConfirm, AmqpConfirmChannel, AmqpReturn } from './amqp-types.js'
 import { type BrokerAnswer, ConfirmTable } from './confirm-table.js'
 import { ConfirmWatch } from './confirm-watch.js'
@@ -165,7 +165,7 @@ export class Outbox {
     try {
       const { exchange, routingKey, body, options } = row
       // `false` means that it was taken, but no more should come before `drain`.
-      this.#writable = (this.#channel as AmqpConfirmChannel).publish(exchange, routingKey, body, options)
+      this.#writable = publish(this.#channel as AmqpConfirmChannel, exchange, routingKey, body, options)
     } catch (error) {
       // Nothing was written and no tag was counted.
       if ((error as Error).name === 'IllegalOperationError') this.#sendLater(row)

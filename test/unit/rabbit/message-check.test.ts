@@ -27,7 +27,7 @@ describe('message check', () => {
   it('fills in what the publisher is set to', () => {
     const wire = check({ body })
     expect(wire).toMatchObject({ exchange: 'cdc', routingKey: 'all' })
-    expect(wire.options).toMatchObject({ persistent: true, mandatory: true, messageId: 'id-1' })
+    expect(wire.options).toMatchObject({ deliveryMode: 2, mandatory: true, messageId: 'id-1' })
     expect(wire.options.headers).toEqual({ 'x-cdc-published-at': NOW })
   })
 
@@ -36,7 +36,7 @@ describe('message check', () => {
     const { exchange, routingKey, options } = check({ body, contentType: 'a/b', contentEncoding: 'gzip', ...own })
     expect([exchange, routingKey]).toEqual(['', 'q'])
     expect(options).toMatchObject({
-      persistent: false,
+      deliveryMode: 1,
       mandatory: false,
       timestamp: 1,
       type: 't',
