@@ -1,6 +1,7 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
+import { fieldsOf } from './edit-value.js'
 import { type FieldPath, pathParts, resolvedParts, touches } from './paths.js'
 
 /** What `whenChanged` reads of an event; every event of a change stream fits. */
@@ -42,7 +43,11 @@ export function whenChanged<E extends UpdatableEvent = ChangeStreamDocument>(
     if (event.operationType !== 'update' || !description) return event
     const { updatedFields, removedFields, truncatedArrays = [], disambiguatedPaths } = description
     if (!updatedFields || !removedFields) return event
-    const touched = [...Object.keys(updatedFields), ...removedFields, ...truncatedArrays.map(({ field }) => field)]
+    const touched = [
+      ...Object.keys(fieldsOf(updatedFields) ?? {}),
+      ...removedFields,
+      ...truncatedArrays.map(({ field }) => field),
+    ]
     return touched.some(path => wanted.some(parts => touches(parts, path, resolvedParts(disambiguatedPaths, path))))
       ? event
       : null
