@@ -8,7 +8,6 @@ import {
   noEditedPaths,
 } from './edit-paths.js'
 import { fieldsOf } from './edit-value.js'
-import type { PathPart } from './paths.js'
 import type { RuleNode } from './rule-tree.js'
 
 /** What `updateDescription` holds; a stage of the source may have removed any of it. */
@@ -41,34 +40,19 @@ export function editDescription<R>(
   for (const [path, value] of Object.entries(fields)) editSet(at(path), value)
   const removed = removedFields?.filter(path => editRemoved(at(path))) ?? []
   const truncated = truncatedArrays?.filter(({ field }) => editTruncated(at(field))) ?? []
-  const toldPaths = [...Object.keys(fields), ...(removedFields ?? []), ...pathsOf(truncatedArrays ?? [])]
-  const explainedOnly = keysBeside(disambiguatedPaths, toldPaths).filter(path => editRemoved(at(path)))
+  // Judged by themselves: a stage of the source may have removed what they explain, and names can be data.
+  const explained = Object.entries(disambiguatedPaths ?? {}).filter(([path]) => editRemoved(at(path)))
   if (!out.changed) return description
 
   const set = allSet(out, removed)
   const unset = [...removed, ...out.gone]
-  const paths = [...set.keys(), ...unset, ...pathsOf(truncated), ...explainedOnly]
   return {
     ...description,
     ...((updatedFields || set.size > 0) && { updatedFields: Object.fromEntries(set) }),
     ...((removedFields || unset.length > 0) && { removedFields: unset }),
     ...(truncatedArrays && { truncatedArrays: truncated }),
-    ...(disambiguatedPaths && {
-      disambiguatedPaths: partsOfPaths(paths, [disambiguatedPaths, Object.fromEntries(out.parts)]),
-    }),
+    ...(disambiguatedPaths && { disambiguatedPaths: Object.fromEntries([...explained, ...out.parts]) }),
   }
-}
-
-function pathsOf(truncatedArrays: readonly { readonly field: string }[]): string[] {
-  return truncatedArrays.map(({ field }) => field)
-}
-
-/** Paths that are explained but not told: a stage of the source has removed the rest. Their names may be data too. */
-function keysBeside(disambiguatedPaths: object | null | undefined, told: readonly string[]): string[] {
-  const explained = Object.keys(disambiguatedPaths ?? {})
-  if (explained.length === 0) return explained
-  const known = new Set(told)
-  return explained.filter(path => !known.has(path))
 }
 
 /**
@@ -79,16 +63,4 @@ function allSet({ set, instead }: EditedPaths, removed: readonly string[]): Read
   if (instead.size === 0) return set
   const said = new Set([...set.keys(), ...removed])
   return new Map([...set, ...[...instead].filter(([path]) => !said.has(path))])
-}
-
-/** The parts of these paths, as far as one of the sources knows them; names of hidden fields don't stay in it. */
-function partsOfPaths(paths: readonly string[], sources: readonly object[]): object {
-  return Object.fromEntries(
-    paths.flatMap(path => {
-      const source = sources.find(parts => Object.hasOwn(parts, path)) as
-        | Record<string, readonly PathPart[]>
-        | undefined
-      return source ? [[path, source[path]]] : []
-    }),
-  )
 }
