@@ -10,3 +10,23 @@ export function bsonTypeOf(value: object): string | undefined {
   if (!(BSON_VERSION in value) || Object.hasOwn(value, '_bsontype')) return undefined
   return (value as { readonly _bsontype?: string })._bsontype
 }
+
+/** What the BSON library makes of every embedded document that has `$ref` and `$id`. */
+export interface DbRefLike {
+  readonly _bsontype: 'DBRef'
+  readonly collection: string
+  readonly oid: unknown
+  readonly db?: string
+  readonly fields?: object
+}
+
+/** The fields of a DBRef as the document that it was. */
+export function dbRefFields(ref: DbRefLike): Map<string, unknown> {
+  const fields = new Map<string, unknown>([
+    ['$ref', ref.collection],
+    ['$id', ref.oid],
+  ])
+  if (ref.db) fields.set('$db', ref.db)
+  for (const [name, value] of Object.entries(ref.fields ?? {})) fields.set(name, value)
+  return fields
+}

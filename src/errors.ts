@@ -37,6 +37,7 @@ export const errorCodes = {
   CDC_TRANSFORM_FAILED: 'A transform threw',
   CDC_TRANSFORM_UNDEFINED: 'A transform returned `undefined`: most often a forgotten `return`',
   CDC_TRANSFORM_TIMEOUT: 'A transform took longer than `transformTimeoutMs`',
+  CDC_RENAME_CONFLICT: 'A field would get a name that another field of the document has',
   CDC_ENCODE_FAILED: 'A value in the message has no form in JSON',
   CDC_DOCUMENT_MISSING: 'The event has no document, and `onMissingDocument` is "fail"',
   // Publisher

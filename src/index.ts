@@ -8,9 +8,16 @@ export type { ChangeStreamSourceOptions, NamePattern } from './source/source-opt
 // Transforms
 export { filter } from './transform/filter.js'
 export { map } from './transform/map.js'
+export { omit } from './transform/omit.js'
 export { onlyNamespaces } from './transform/only-namespaces.js'
 export { type OperationType, onlyOperations } from './transform/only-operations.js'
+export type { FieldPath } from './transform/paths.js'
+export { pick } from './transform/pick.js'
 export { pipe } from './transform/pipe.js'
+export { redact } from './transform/redact.js'
+export type { HashRedaction, MaskRedaction, Redaction } from './transform/redaction.js'
+export { rename } from './transform/rename.js'
+export type { RulesByPath } from './transform/rule-tree.js'
 export { whenChanged } from './transform/when-changed.js'
 
 // Messages

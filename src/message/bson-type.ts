@@ -1,4 +1,6 @@
-import { bsonTypeOf } from '../bson-value.js'
+import { bsonTypeOf, type DbRefLike } from '../bson-value.js'
+
+export { type DbRefLike, dbRefFields } from '../bson-value.js'
 
 /**
  * Values of the BSON library, told and read by their shape: several copies and majors of it may meet in one process,
@@ -35,15 +37,6 @@ export interface BinaryLike {
   readonly sub_type: number
 }
 
-/** What the BSON library makes of every embedded document that has `$ref` and `$id`. */
-export interface DbRefLike {
-  readonly _bsontype: 'DBRef'
-  readonly collection: string
-  readonly oid: unknown
-  readonly db?: string
-  readonly fields?: object
-}
-
 /** The value as one of the BSON library, or `undefined`; by its type see {@link bsonTypeOf}. */
 export function asBson(value: object): BsonValue | undefined {
   return bsonTypeOf(value) === undefined ? undefined : (value as BsonValue)
@@ -59,15 +52,4 @@ export function longValue({ high, low, unsigned }: LongLike): number | bigint {
 /** The bytes of a Binary, without the spare room behind them, in base64. */
 export function base64Of(bytes: Uint8Array, length: number = bytes.length): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length)).toString('base64')
-}
-
-/** The fields of a DBRef as the document that it was. */
-export function dbRefFields(ref: DbRefLike): Map<string, unknown> {
-  const fields = new Map<string, unknown>([
-    ['$ref', ref.collection],
-    ['$id', ref.oid],
-  ])
-  if (ref.db) fields.set('$db', ref.db)
-  for (const [name, value] of Object.entries(ref.fields ?? {})) fields.set(name, value)
-  return fields
 }

@@ -1,8 +1,9 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { markFactory, named } from '../factories.js'
-import { assertSome, fail } from '../options.js'
+import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
-import { type PathPart, touches } from './paths.js'
+import { fieldsOf } from './edit-value.js'
+import { type FieldPath, pathParts, resolvedParts, touches } from './paths.js'
 
 /** What `whenChanged` reads of an event; every event of a change stream fits. */
 export interface UpdatableEvent {
@@ -34,34 +35,24 @@ export interface UpdatableEvent {
  * const statusChanges = pipe(onlyOperations('insert', 'update'), whenChanged('status', 'address.city'))
  */
 export function whenChanged<E extends UpdatableEvent = ChangeStreamDocument>(
-  ...paths: readonly [string | readonly string[], ...(string | readonly string[])[]]
+  ...paths: readonly [FieldPath, ...FieldPath[]]
 ): (event: E, context?: TransformContext) => E | null {
   assertSome('paths of whenChanged', paths)
-  const wanted = paths.map(toParts)
+  const wanted = paths.map(path => pathParts('paths of whenChanged', path))
   return named('whenChanged', event => {
     const description = event.updateDescription
     if (event.operationType !== 'update' || !description) return event
     const { updatedFields, removedFields, truncatedArrays = [], disambiguatedPaths } = description
     if (!updatedFields || !removedFields) return event
-    const touched = [...Object.keys(updatedFields), ...removedFields, ...truncatedArrays.map(({ field }) => field)]
-    return touched.some(path => wanted.some(parts => touches(parts, path, partsOf(disambiguatedPaths, path))))
+    const touched = [
+      ...Object.keys(fieldsOf(updatedFields) ?? {}),
+      ...removedFields,
+      ...truncatedArrays.map(({ field }) => field),
+    ]
+    return touched.some(path => wanted.some(parts => touches(parts, path, resolvedParts(disambiguatedPaths, path))))
       ? event
       : null
   })
 }
 
 markFactory('whenChanged', whenChanged)
-
-function toParts(path: string | readonly string[]): readonly string[] {
-  const parts = typeof path === 'string' ? path.split('.') : path
-  if (!Array.isArray(parts) || parts.length === 0 || parts.some(part => typeof part !== 'string' || part === '')) {
-    fail('paths of whenChanged', 'dotted paths or arrays of names, no part empty', path)
-  }
-  return parts
-}
-
-function partsOf(disambiguatedPaths: object | undefined, path: string): readonly PathPart[] | undefined {
-  // Own properties only: a field may be called `constructor`.
-  if (!disambiguatedPaths || !Object.hasOwn(disambiguatedPaths, path)) return undefined
-  return (disambiguatedPaths as Readonly<Record<string, readonly PathPart[]>>)[path]
-}

@@ -8,9 +8,13 @@ import type {
 import { describe, expectTypeOf, it } from 'vitest'
 import { filter } from '../../src/transform/filter.js'
 import { map } from '../../src/transform/map.js'
+import { omit } from '../../src/transform/omit.js'
 import { onlyNamespaces } from '../../src/transform/only-namespaces.js'
 import { onlyOperations } from '../../src/transform/only-operations.js'
+import { pick } from '../../src/transform/pick.js'
 import { pipe } from '../../src/transform/pipe.js'
+import { redact } from '../../src/transform/redact.js'
+import { rename } from '../../src/transform/rename.js'
 import { whenChanged } from '../../src/transform/when-changed.js'
 import type { RabbitMessage, Sink, Source, Transform, TransformContext } from '../../src/types.js'
 
@@ -94,6 +98,26 @@ describe('a pipe in the options of a pipeline', () => {
       sink,
     })
     create({ source, transform: pipe(onlyOperations('insert'), shape()), sink })
+  })
+
+  it('keeps the type of the event through the steps that change its fields', () => {
+    create({
+      source,
+      transform: pipe(
+        pick('status', 'lines.sku'),
+        onlyOperations('insert', 'update'),
+        omit('status', ['a.b', 'c']),
+        rename({ status: 'state' }),
+        redact({ total: 'remove', status: { mask: '*', keepLast: 2 } }),
+        shape({
+          routingKey: event => {
+            expectTypeOf(event).toEqualTypeOf<ChangeStreamInsertDocument<Order> | ChangeStreamUpdateDocument<Order>>()
+            return event.operationType
+          },
+        }),
+      ),
+      sink,
+    })
   })
 
   it('infers through asynchronous steps and fan-out', () => {
@@ -237,6 +261,10 @@ describe('the built-in steps', () => {
   it('are transforms', () => {
     expectTypeOf(onlyOperations<'insert', Event>('insert')).toExtend<Transform<Event, Event>>()
     expectTypeOf(whenChanged<Event>('a', ['b.c', 'd'])).toExtend<Transform<Event, Event>>()
+    expectTypeOf(pick<Event>('a', ['b.c', 'd'])).toExtend<Transform<Event, Event>>()
+    expectTypeOf(omit<Event>('a', ['b.c', 'd'])).toExtend<Transform<Event, Event>>()
+    expectTypeOf(rename<Event>([[['b.c', 'd'], 'e']])).toExtend<Transform<Event, Event>>()
+    expectTypeOf(redact<Event>(new Map([['a', 'remove']]))).toExtend<Transform<Event, Event>>()
     expectTypeOf(onlyNamespaces<Event>('a.b', /c/)).toExtend<Transform<Event, Event>>()
     expectTypeOf(filter(async (n: number) => n > 1)).toExtend<Transform<number, number>>()
   })
@@ -339,6 +367,18 @@ describe('what does not compile', () => {
     onlyNamespaces()
     // @ts-expect-error: at least one
     whenChanged()
+    // @ts-expect-error: at least one
+    pick()
+    // @ts-expect-error: at least one
+    omit()
+    // @ts-expect-error: no such redaction
+    redact({ a: 'drop' })
+    // @ts-expect-error: a number of characters
+    redact({ a: { mask: '*', keepLast: '4' } })
+    // @ts-expect-error: a hash needs a key
+    redact({ a: { hash: {} } })
+    // @ts-expect-error: a name
+    rename({ a: ['b'] })
     // @ts-expect-error: at least one
     pipe()
     // @ts-expect-error: not a predicate

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Int32 } from 'mongodb'
+import { DBRef, Int32 } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { whenChanged } from '../../../src/transform/when-changed.js'
 
@@ -83,6 +83,11 @@ describe('whenChanged', () => {
     expect(whenChanged('a')({ operationType: 'update' } as never)).not.toBeNull()
     const cut = { operationType: 'update', updateDescription: { removedFields: [] } } as never
     expect(whenChanged('a')(cut)).toBe(cut)
+  })
+
+  it('sees the fields of an update that the driver takes for a reference', () => {
+    const updatedFields = new DBRef('users', 1 as never, undefined, { status: 'paid' })
+    expect([passes('status', { updatedFields }), passes('fields', { updatedFields })]).toEqual([true, false])
   })
 
   it('never filters a change at, in or around a watched path, whatever the names are', () => {

@@ -1,0 +1,58 @@
+import type { ChangeStreamDocument } from 'mongodb'
+import { TransformError } from '../errors.js'
+import { editDescription, editKeyedFields, type UpdateDescription } from './edit-description.js'
+import type { FieldEdit } from './edit-paths.js'
+import { editValue, REMOVED } from './edit-value.js'
+import type { RuleNode } from './rule-tree.js'
+
+/** How each place of a change event is edited in which the fields of a document show. */
+export interface EventEdit {
+  /** A whole document. */
+  document(document: unknown): unknown
+  /** Fields by dotted path, as in the key of a sharded collection. */
+  keyedFields(fields: object): unknown
+  description(description: UpdateDescription): unknown
+}
+
+/** Edits a change event by rules over paths, wherever the fields of its document show. */
+export function editByRules<R>(root: RuleNode<R>, edit: FieldEdit<R>): EventEdit {
+  return {
+    document: document => editValue(document, root.self, edit),
+    keyedFields: fields => editKeyedFields(fields, root, edit),
+    description: description => editDescription(description, root, edit),
+  }
+}
+
+/**
+ * The event with these places edited; itself, when nothing changes.
+ *
+ * @throws TransformError `CDC_TRANSFORM_FAILED` when it is no change event: what a step before made of one would pass
+ * with all its fields
+ */
+export function editEvent<E extends ChangeStreamDocument>(name: string, event: E, edit: EventEdit): E {
+  if (typeof event?.operationType !== 'string') throw notAnEvent(name)
+  const places = event as unknown as Readonly<Record<string, unknown>>
+  let copy: Record<string, unknown> | undefined
+  const put = (place: string, edited: unknown): void => {
+    if (Object.is(edited, places[place])) return
+    copy ??= { ...places }
+    if (edited === REMOVED) delete copy[place]
+    else copy[place] = edited
+  }
+  const { fullDocument, fullDocumentBeforeChange, documentKey, updateDescription } = places
+  if (fullDocument != null) put('fullDocument', edit.document(fullDocument))
+  if (fullDocumentBeforeChange != null) put('fullDocumentBeforeChange', edit.document(fullDocumentBeforeChange))
+  if (isObject(documentKey)) put('documentKey', edit.keyedFields(documentKey))
+  if (isObject(updateDescription)) put('updateDescription', edit.description(updateDescription))
+  return (copy ?? event) as E
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function notAnEvent(name: string): TransformError {
+  const text = `Expected ${name} to get a change event with \`operationType\`, got something else`
+  const hint = 'place it before the steps that make something else of the event'
+  return new TransformError('CDC_TRANSFORM_FAILED', text, { hint })
+}
