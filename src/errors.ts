@@ -14,6 +14,7 @@ export const errorCodes = {
   CDC_STATE_INVALID: 'A call that the present state does not allow, such as a second start',
   CDC_START_ABORTED: 'The pipeline was stopped before this was through',
   CDC_START_TIMEOUT: 'The start took longer than `startTimeoutMs`',
+  CDC_OUTBOX_NO_TRANSACTION: 'An entry of an outbox was to be written outside a transaction',
   // Source
   CDC_NOT_REPLICA_SET: 'Change streams need a replica set or a sharded cluster, and this is a standalone server',
   CDC_SOURCE_AUTH_FAILED: 'MongoDB refused the user name or the password',
@@ -38,6 +39,9 @@ export const errorCodes = {
   CDC_TRANSFORM_UNDEFINED: 'A transform returned `undefined`: most often a forgotten `return`',
   CDC_TRANSFORM_TIMEOUT: 'A transform took longer than `transformTimeoutMs`',
   CDC_RENAME_CONFLICT: 'A field would get a name that another field of the document has',
+  CDC_VALIDATION_FAILED: 'A document does not fit the schema of `validate`',
+  CDC_ENRICH_TIMEOUT: 'What `enrich` asked did not answer in time',
+  CDC_OUTBOX_ENTRY_INVALID: 'A document in the outbox is not an entry that can be made into a message',
   CDC_ENCODE_FAILED: 'A value in the message has no form in JSON',
   CDC_DOCUMENT_MISSING: 'The event has no document, and `onMissingDocument` is "fail"',
   // Publisher

@@ -6,6 +6,8 @@ export { ChangeStreamSource } from './source/change-stream-source.js'
 export type { ChangeStreamSourceOptions, NamePattern } from './source/source-options.js'
 
 // Transforms
+export { addMetadata, type WithMetadata } from './transform/add-metadata.js'
+export { type EnrichOptions, enrich, type LoadContext } from './transform/enrich.js'
 export { filter } from './transform/filter.js'
 export { map } from './transform/map.js'
 export { omit } from './transform/omit.js'
@@ -18,6 +20,15 @@ export { redact } from './transform/redact.js'
 export type { HashRedaction, MaskRedaction, Redaction } from './transform/redaction.js'
 export { rename } from './transform/rename.js'
 export type { RulesByPath } from './transform/rule-tree.js'
+export { splitArray } from './transform/split-array.js'
+export type {
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaProps,
+  StandardSchemaResult,
+} from './transform/standard-schema.js'
+export { type ValidateOptions, validate } from './transform/validate.js'
+export { when } from './transform/when.js'
 export { whenChanged } from './transform/when-changed.js'
 
 // Messages
@@ -26,6 +37,20 @@ export { type DocumentMessageOptions, documentMessage } from './message/document
 export type { MessageOptions } from './message/message-options.js'
 export { type EjsonMode, ejsonBytes, ejsonText } from './message/ejson-encoder.js'
 export { messageId } from './message-id.js'
+
+// Outbox
+export { byAggregate } from './outbox/by-aggregate.js'
+export {
+  type DeletableCollection,
+  type DeleteAfterConfirmOptions,
+  deleteAfterConfirm,
+  type OutboxCleaner,
+  type PublishingPipeline,
+} from './outbox/delete-after-confirm.js'
+export type { DeleteFailure } from './outbox/delete-in-batches.js'
+export { enqueue, type OutboxCollection } from './outbox/enqueue.js'
+export type { NewOutboxEntry, OutboxEntry } from './outbox/entry.js'
+export { type OutboxRouterOptions, outboxRouter } from './outbox/outbox-router.js'
 
 // Sink
 export { RabbitPublisher } from './rabbit/rabbit-publisher.js'

@@ -1,7 +1,7 @@
-import { TransformError } from '../errors.js'
 import { markFactory, named } from '../factories.js'
 import { assertFunction } from '../options.js'
 import type { TransformContext } from '../types.js'
+import { verdictOf } from './verdict.js'
 
 /** What `filter` returns: a promise where the predicate returns one. */
 export type Filtered<I, R> = R extends PromiseLike<unknown> ? Promise<I | null> : I | null
@@ -45,10 +45,5 @@ export function filter<I>(
 markFactory('filter', filter)
 
 function judge<I>(verdict: boolean | undefined, input: I): I | null {
-  if (verdict !== undefined) return verdict ? input : null
-  throw new TransformError(
-    'CDC_TRANSFORM_UNDEFINED',
-    'Expected the `predicate` of filter to return true or false, got undefined',
-    { hint: 'most often a forgotten `return`; compare a field that may be missing, as in `event.a === 1`' },
-  )
+  return verdictOf(verdict, 'filter') ? input : null
 }

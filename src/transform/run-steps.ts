@@ -1,6 +1,7 @@
 import { TransformError } from '../errors.js'
 import { noteStep } from '../throwing-step.js'
 import type { TransformContext } from '../types.js'
+import { isPromise } from './later.js'
 import type { Step } from './outcome.js'
 
 type Steps = readonly Step<unknown, unknown>[]
@@ -82,10 +83,6 @@ function append(outputs: unknown[], output: unknown): void {
   if (output === null) return
   if (!Array.isArray(output)) outputs.push(output)
   else for (const item of output) outputs.push(item)
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function undefinedFrom(steps: Steps, index: number, what: string): TransformError {

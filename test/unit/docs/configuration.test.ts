@@ -3,11 +3,15 @@ import { describe, expect, it } from 'vitest'
 import {
   ChangeStreamSource,
   createCdcPipeline,
+  deleteAfterConfirm,
+  enrich,
   fileCheckpointStore,
   isCdcError,
   memoryCheckpointStore,
   mongoCheckpointStore,
+  outboxRouter,
   RabbitPublisher,
+  validate,
 } from '../../../src/index.js'
 import { read, rowsOf, sectionOf } from './pages.js'
 
@@ -91,6 +95,26 @@ const parts: readonly Part[] = [
       ['src/checkpoint/mongo-checkpoint-store.ts', 'MongoCheckpointStorePlace'],
     ],
     make: options => mongoCheckpointStore(options),
+  },
+  {
+    heading: 'validate',
+    declarations: [['src/transform/validate.ts', 'ValidateOptions']],
+    make: options => validate({} as never, options),
+  },
+  {
+    heading: 'enrich',
+    declarations: [['src/transform/enrich.ts', 'EnrichOptions']],
+    make: options => enrich(Number, String, options),
+  },
+  {
+    heading: 'outboxRouter',
+    declarations: [['src/outbox/outbox-router.ts', 'OutboxRouterOptions']],
+    make: options => outboxRouter(options),
+  },
+  {
+    heading: 'deleteAfterConfirm',
+    declarations: [['src/outbox/delete-after-confirm.ts', 'DeleteAfterConfirmOptions']],
+    make: options => deleteAfterConfirm({} as never, {} as never, options),
   },
   {
     heading: 'Back-off',

@@ -1,0 +1,64 @@
+import type { ChangeStreamDocument } from 'mongodb'
+import { TransformError } from '../errors.js'
+import { fail } from '../options.js'
+import type { TransformContext } from '../types.js'
+
+/** An event with further facts about it, each in `metadata`. */
+export type WithMetadata<E, M> = E & { readonly metadata: M }
+
+/**
+ * Adds fields under the event's own name `metadata`, where no field of the server can be in their way. The body of
+ * `changeEventMessage` carries them; for other shapes take them from there, as in `headers: event => event.metadata`.
+ * A second `addMetadata` adds to the first; of two fields of one name the later wins.
+ *
+ * @param fields An object, the same for every event, or a synchronous function of the event; for what has to be asked
+ * for see `enrich`.
+ * @throws OptionsError `CDC_OPTION_INVALID` at once, when it is neither. The returned function throws TransformError
+ * `CDC_TRANSFORM_UNDEFINED` or `CDC_TRANSFORM_FAILED` when `fields` returns no object.
+ *
+ * @example
+ * import { addMetadata, changeEventMessage, pipe } from 'mongo-rabbit-cdc'
+ *
+ * const marked = pipe(
+ *   addMetadata({ service: 'shop', schemaVersion: 3 }),
+ *   addMetadata(event => ({ late: event.wallTime !== undefined && event.wallTime < new Date('2024-01-01') })),
+ *   changeEventMessage(),
+ * )
+ */
+export function addMetadata<M extends object, E extends object = ChangeStreamDocument>(
+  fields: (event: E, context?: TransformContext) => M,
+): (event: E, context?: TransformContext) => WithMetadata<E, M>
+export function addMetadata<const M extends Readonly<Record<string, unknown>>, E extends object = ChangeStreamDocument>(
+  fields: M,
+): (event: E, context?: TransformContext) => WithMetadata<E, M>
+export function addMetadata(
+  fields: object | ((event: object, context?: TransformContext) => object),
+): (event: object, context?: TransformContext) => WithMetadata<object, object> {
+  const fieldsOf =
+    typeof fields === 'function' ? (fields as (event: object, c?: TransformContext) => object) : undefined
+  if (!fieldsOf && !isRecord(fields)) fail('fields of addMetadata', 'an object or a function', fields)
+  const fixed = { ...fields }
+  return function addMetadata(event, context) {
+    const added = fieldsOf ? checked(fieldsOf(event, context)) : fixed
+    const { metadata } = event as { readonly metadata?: object }
+    return { ...event, metadata: { ...metadata, ...added } }
+  }
+}
+
+function checked(added: object | undefined): object {
+  if (isRecord(added)) return added
+  const code = added === undefined ? 'CDC_TRANSFORM_UNDEFINED' : 'CDC_TRANSFORM_FAILED'
+  throw new TransformError(code, `Expected \`fields\` of addMetadata to return an object, got ${kindOf(added)}`, {
+    hint: 'most often a forgotten `return`, or an asynchronous function: that is the work of `enrich`',
+  })
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('then' in value)
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'a promise' : `a ${typeof value}`
+}
