@@ -37,7 +37,7 @@ export const errorCodes = {
   CDC_TRANSFORM_FAILED: 'A transform threw',
   CDC_TRANSFORM_UNDEFINED: 'A transform returned `undefined`: most often a forgotten `return`',
   CDC_TRANSFORM_TIMEOUT: 'A transform took longer than `transformTimeoutMs`',
-  CDC_ENCODE_FAILED: 'A value in the message has no form in JSON',
+  CDC_ENCODE_FAILED: 'The body of a message could not be encoded',
   CDC_DOCUMENT_MISSING: 'The event has no document, and `onMissingDocument` is "fail"',
   // Publisher
   CDC_BROKER_UNAVAILABLE: 'RabbitMQ did not answer, or closed the connection',
