@@ -42,7 +42,7 @@ export const errorCodes = {
   CDC_VALIDATION_FAILED: 'A document does not fit the schema of `validate`',
   CDC_ENRICH_TIMEOUT: 'What `enrich` asked did not answer in time',
   CDC_OUTBOX_ENTRY_INVALID: 'A document in the outbox is not an entry that can be made into a message',
-  CDC_ENCODE_FAILED: 'A value in the message has no form in JSON',
+  CDC_ENCODE_FAILED: 'The body of a message could not be encoded',
   CDC_DOCUMENT_MISSING: 'The event has no document, and `onMissingDocument` is "fail"',
   // Publisher
   CDC_BROKER_UNAVAILABLE: 'RabbitMQ did not answer, or closed the connection',

@@ -34,7 +34,12 @@ export { whenChanged } from './transform/when-changed.js'
 // Messages
 export { type ChangeEventMessageOptions, changeEventMessage } from './message/change-event-message.js'
 export { type DocumentMessageOptions, documentMessage } from './message/document-message.js'
+export { type DebeziumMessageOptions, debeziumMessage } from './message/debezium-message.js'
+export { type CloudEventMessageOptions, cloudEventMessage } from './message/cloud-event-message.js'
 export type { MessageOptions } from './message/message-options.js'
+export { type EjsonEncoderOptions, ejsonEncoder } from './message/encoding.js'
+export { type BsonEncoderOptions, type BsonLibrary, bsonEncoder } from './message/bson-encoder.js'
+export { type CompressOptions, compress } from './message/compress.js'
 export { type EjsonMode, ejsonBytes, ejsonText } from './message/ejson-encoder.js'
 export { messageId } from './message-id.js'
 
@@ -100,6 +105,7 @@ export type {
   CheckpointStore,
   ClusterTime,
   Delivery,
+  Encoder,
   HeaderValue,
   HealthListener,
   Namespace,

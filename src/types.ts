@@ -192,6 +192,28 @@ export interface RabbitMessage {
   readonly mandatory?: boolean
 }
 
+/**
+ * How a message shape writes its body. Synchronous, because it runs once per event on the hot path: what has to be
+ * fetched first, such as a schema, is fetched before the pipeline starts or in a `map` step in front of the shape.
+ */
+export interface Encoder {
+  /** Goes out as `content_type`, at most 255 bytes. */
+  readonly contentType: string
+  /** Goes out as `content_encoding`, at most 255 bytes. @default none */
+  readonly contentEncoding?: string
+  /**
+   * Whether Int32, Int64 and Double must arrive as classes that tell them apart. The pipeline then asks the source for
+   * them, where the shape is a step of `pipe` or `map`; numbers are objects in every transform. @default false
+   */
+  readonly needsExactTypes?: boolean
+  /**
+   * The bytes of a body: its fields in order, with values as the driver gives them. A Map, because names come from data;
+   * `Object.fromEntries(body)` is safe where an object is needed. What it throws fails the event with
+   * `CDC_ENCODE_FAILED`, and so does anything but a Uint8Array.
+   */
+  encode(body: ReadonlyMap<string, unknown>): Uint8Array
+}
+
 /** A settled position under the name of its pipeline. */
 export interface Checkpoint {
   /** The name of the pipeline: a store may hold the checkpoints of many. */

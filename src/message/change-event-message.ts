@@ -2,8 +2,8 @@ import type { ChangeStreamDocument } from 'mongodb'
 import { markFactory, named } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown } from '../options.js'
-import type { RabbitMessage } from '../types.js'
-import { ejsonBytes } from './ejson-encoder.js'
+import type { RabbitMessage, TransformContext } from '../types.js'
+import { encoderOf } from './encoding.js'
 import type { ChangeEvent } from './event-facts.js'
 import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
 
@@ -34,21 +34,21 @@ const LEFT_OUT = '_id'
  */
 export function changeEventMessage<E extends ChangeEvent = ChangeStreamDocument>(
   options: ChangeEventMessageOptions<E> = {},
-): (event: E) => RabbitMessage {
+): (event: E, context?: TransformContext) => RabbitMessage {
   assertKnown('changeEventMessage', options, messageOptionNames)
-  const envelope = messageEnvelope(options)
-  const { ejson = 'relaxed' } = options
+  const encoder = encoderOf(options)
+  const envelope = messageEnvelope(options, encoder)
 
-  function changeEvent(event: E): RabbitMessage {
-    return { body: ejsonBytes(bodyOf(event), ejson), ...envelope(event) }
+  function changeEvent(event: E, context?: TransformContext): RabbitMessage {
+    return { body: encoder.encode(changeEventBody(event)), ...envelope(event, context) }
   }
-  return withNeeds(named('changeEventMessage', changeEvent), { exactTypes: ejson === 'canonical' })
+  return withNeeds(named('changeEventMessage', changeEvent), { exactTypes: encoder.needsExactTypes })
 }
 
 markFactory('changeEventMessage', changeEventMessage)
 
-/** A Map, because names come from data: assigning `__proto__` to an object would set its prototype. */
-function bodyOf(event: ChangeEvent): Map<string, unknown> {
+/** The body of a change event. A Map, because names come from data: assigning `__proto__` would set a prototype. */
+export function changeEventBody(event: ChangeEvent): Map<string, unknown> {
   const body = new Map<string, unknown>()
   const fields = event as unknown as Readonly<Record<string, unknown>>
   for (const name of FIRST_FIELDS) {

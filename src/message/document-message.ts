@@ -3,11 +3,12 @@ import { TransformError } from '../errors.js'
 import { markFactory, named } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown, assertOneOf } from '../options.js'
-import type { RabbitMessage } from '../types.js'
+import type { RabbitMessage, TransformContext } from '../types.js'
 import { asBson, dbRefFields } from './bson-type.js'
-import { ejsonBytes } from './ejson-encoder.js'
+import { concernsDocument, requiredIdOf } from './document-operations.js'
+import { encoderOf } from './encoding.js'
 import { entryId } from './entry-id.js'
-import { type ChangeEvent, documentIdOf, fullDocumentOf, namespaceOf } from './event-facts.js'
+import { type ChangeEvent, fullDocumentOf, namespaceOf } from './event-facts.js'
 import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
 
 /** Options of {@link documentMessage}. */
@@ -21,9 +22,6 @@ export interface DocumentMessageOptions<E extends ChangeEvent = ChangeStreamDocu
    */
   readonly onMissingDocument?: 'key-only' | 'skip' | 'fail'
 }
-
-/** The operations that change one document; all others concern a collection, an index or a database. */
-const DOCUMENT_OPERATIONS: readonly string[] = ['insert', 'update', 'replace', 'delete']
 
 /** Not taken from the document: its id under its own name, and the two names that this shape gives. */
 const REPLACED: readonly string[] = ['_id', 'type', 'entry_id']
@@ -40,21 +38,21 @@ const REPLACED: readonly string[] = ['_id', 'type', 'entry_id']
  */
 export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
   options: DocumentMessageOptions<E> = {},
-): (event: E) => RabbitMessage | null {
+): (event: E, context?: TransformContext) => RabbitMessage | null {
   assertKnown('documentMessage', options, [...messageOptionNames, 'onMissingDocument'])
-  const { ejson = 'relaxed', onMissingDocument = 'key-only' } = options
+  const { onMissingDocument = 'key-only' } = options
   assertOneOf('onMissingDocument', onMissingDocument, ['key-only', 'skip', 'fail'])
-  const envelope = messageEnvelope(options)
+  const encoder = encoderOf(options)
+  const envelope = messageEnvelope(options, encoder)
 
-  function documentOnly(event: E): RabbitMessage | null {
-    if (typeof event?.operationType !== 'string') throw notAnEvent()
-    if (!DOCUMENT_OPERATIONS.includes(event.operationType)) return null
+  function documentOnly(event: E, context?: TransformContext): RabbitMessage | null {
+    if (!concernsDocument(event)) return null
     const document = fullDocumentOf(event)
     if (document === undefined && onMissingDocument === 'skip') return null
     if (document === undefined && onMissingDocument === 'fail') throw documentMissing(event)
-    return { body: ejsonBytes(bodyOf(event, document), ejson), ...envelope(event) }
+    return { body: encoder.encode(bodyOf(event, document)), ...envelope(event, context) }
   }
-  return withNeeds(named('documentMessage', documentOnly), { exactTypes: ejson === 'canonical' })
+  return withNeeds(named('documentMessage', documentOnly), { exactTypes: encoder.needsExactTypes })
 }
 
 markFactory('documentMessage', documentMessage)
@@ -66,33 +64,14 @@ function bodyOf(event: ChangeEvent, document: object | undefined): Map<string, u
     if (!REPLACED.includes(name)) body.set(name, value)
   }
   body.set('type', namespaceOf(event).coll)
-  body.set('entry_id', idOf(event))
+  body.set('entry_id', entryId(requiredIdOf(event)))
   return body
-}
-
-/** Most often a step before has made the bare document of it: filtering that would drop every event in silence. */
-function notAnEvent(): TransformError {
-  const hint = 'to change a document on the way, return `{ ...event, fullDocument }` from the step before'
-  return new TransformError(
-    'CDC_TRANSFORM_FAILED',
-    'Expected a change event with `operationType`, got something else',
-    {
-      hint,
-    },
-  )
 }
 
 /** A document with `$ref` and `$id` at its top arrives as a DBRef. */
 function fieldsOf(document: object): Iterable<[string, unknown]> {
   const bson = asBson(document)
   return bson?._bsontype === 'DBRef' ? dbRefFields(bson) : Object.entries(document)
-}
-
-function idOf(event: ChangeEvent): string {
-  const id = documentIdOf(event)
-  if (id !== undefined) return entryId(id)
-  const text = `Expected the ${event.operationType} event to have \`documentKey._id\`, got none`
-  throw new TransformError('CDC_TRANSFORM_FAILED', text, { hint: 'a step before the message shape has removed it' })
 }
 
 function documentMissing(event: ChangeEvent): TransformError {

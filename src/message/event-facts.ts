@@ -1,3 +1,6 @@
+import { type DocumentImage, imageOf } from '../document-image.js'
+import { entryId } from './entry-id.js'
+
 /**
  * What message shapes take: every event of a change stream, also one that a step before has changed, with another
  * document or another `_id` in it. A bare document is none.
@@ -20,6 +23,8 @@ interface EventFields {
   readonly fullDocument?: object | null
   readonly clusterTime?: { readonly high: number; readonly low: number }
   readonly wallTime?: Date
+  readonly lsid?: { readonly id?: unknown }
+  readonly txnNumber?: unknown
 }
 
 function fieldsOf(event: ChangeEvent): EventFields {
@@ -53,16 +58,44 @@ export function clusterTimeOf(event: ChangeEvent): string | undefined {
   return digits.join('.')
 }
 
-/** When the change was made, in whole seconds since 1970: by the server's clock, else by the cluster time. */
-export function secondsOf(event: ChangeEvent): number | undefined {
+/** When the change was made, in milliseconds since 1970: by the server's clock, else by the cluster time. */
+export function changedAt(event: ChangeEvent): number | undefined {
   const { wallTime, clusterTime } = fieldsOf(event)
   const ms = wallTime?.getTime()
-  if (ms !== undefined && ms >= 0) return Math.floor(ms / 1000)
-  return clusterTime === undefined ? undefined : clusterTime.high >>> 0
+  if (ms !== undefined && ms >= 0) return ms
+  return clusterTime === undefined ? undefined : (clusterTime.high >>> 0) * 1000
+}
+
+/** The same in whole seconds, as AMQP has it. */
+export function secondsOf(event: ChangeEvent): number | undefined {
+  const ms = changedAt(event)
+  return ms === undefined ? undefined : Math.floor(ms / 1000)
 }
 
 /** The sortable text of the resume token. */
 export function tokenOf(event: ChangeEvent): string | undefined {
   const data = fieldsOf(event)._id?._data
   return typeof data === 'string' ? data : undefined
+}
+
+/**
+ * The transaction that the change was part of: the id of its session and its number there. The server says neither of
+ * other changes.
+ */
+export function transactionOf(event: ChangeEvent): string | undefined {
+  const { lsid, txnNumber } = fieldsOf(event)
+  if (lsid?.id === undefined || txnNumber === undefined) return undefined
+  return `${entryId(lsid.id)}:${entryId(txnNumber)}`
+}
+
+/**
+ * Where `fullDocument` comes from: `event`, the change itself (insert, replace), or what the source has said of an
+ * update; `undefined` when there is none, or nobody has said.
+ */
+export function documentOriginOf(event: ChangeEvent, original: unknown): 'event' | DocumentImage | undefined {
+  if (fullDocumentOf(event) === undefined) return undefined
+  const { operationType } = event
+  if (operationType === 'insert' || operationType === 'replace') return 'event'
+  // A step before may have built the event anew, without what the source had put on it.
+  return imageOf(event) ?? imageOf(original)
 }

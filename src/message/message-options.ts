@@ -1,11 +1,20 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { OptionsError, TransformError } from '../errors.js'
-import { assertBoolean, assertFunction, assertOneOf, assertText } from '../options.js'
-import type { HeaderValue, RabbitMessage } from '../types.js'
+import { assertBoolean, assertFunction, assertText } from '../options.js'
+import type { Encoder, HeaderValue, RabbitMessage, TransformContext } from '../types.js'
 import { isWellFormed } from '../well-formed.js'
 import type { EjsonMode } from './ejson-encoder.js'
 import { entryId } from './entry-id.js'
-import { type ChangeEvent, clusterTimeOf, documentIdOf, namespaceOf, secondsOf, tokenOf } from './event-facts.js'
+import {
+  type ChangeEvent,
+  clusterTimeOf,
+  documentIdOf,
+  documentOriginOf,
+  namespaceOf,
+  secondsOf,
+  tokenOf,
+  transactionOf,
+} from './event-facts.js'
 import { MAX_ROUTING_KEY_BYTES, routingKeyTemplate } from './routing-key.js'
 
 /** What all message shapes have in common: everything of a message but its body. */
@@ -36,6 +45,13 @@ export interface MessageOptions<E extends ChangeEvent = ChangeStreamDocument> {
    * @default 'relaxed'
    */
   readonly ejson?: EjsonMode
+  /**
+   * How the body is written instead: `ejsonEncoder()`, `bsonEncoder()`, or one of your own, such as Avro; see
+   * docs/encoders.md. Not together with `ejson`.
+   *
+   * @default ejsonEncoder()
+   */
+  readonly encoder?: Encoder
   /** Further headers. The shape's own (`x-cdc-…`) win. A header `CC` or `BCC` sends copies: don't fill it from data. */
   readonly headers?: (event: E) => { readonly [name: string]: HeaderValue }
   /**
@@ -48,10 +64,17 @@ export interface MessageOptions<E extends ChangeEvent = ChangeStreamDocument> {
 }
 
 /** The names of {@link MessageOptions}. */
-export const messageOptionNames: readonly string[] = ['routingKey', 'exchange', 'ejson', 'headers', 'tokenHeader']
+export const messageOptionNames: readonly string[] = [
+  'routingKey',
+  'exchange',
+  'ejson',
+  'encoder',
+  'headers',
+  'tokenHeader',
+]
 
-/** A token above this length, in bytes, is left out: it would crowd out the other headers. */
-const MAX_TOKEN_LENGTH = 8 * 1024
+/** A header of data above this length, in bytes, is left out: it would crowd out the others. */
+export const MAX_HEADER_LENGTH: number = 8 * 1024
 
 const PLACEHOLDERS = ['db', 'coll', 'operation', 'id'] as const
 
@@ -63,24 +86,25 @@ const PLACEHOLDERS = ['db', 'coll', 'operation', 'id'] as const
  */
 export function messageEnvelope<E extends ChangeEvent>(
   options: MessageOptions<E>,
-): (event: E) => Omit<RabbitMessage, 'body'> {
+  { contentType, contentEncoding }: Pick<Encoder, 'contentType' | 'contentEncoding'>,
+): (event: E, context?: TransformContext) => Omit<RabbitMessage, 'body'> {
   const { exchange, tokenHeader = true, headers } = options
-  if (options.ejson !== undefined) assertOneOf('ejson', options.ejson, ['relaxed', 'canonical'])
   if (exchange !== undefined) assertShortString('exchange', exchange)
   if (headers !== undefined) assertFunction('headers', headers)
   assertBoolean('tokenHeader', tokenHeader)
   const routingKey = routingKeyOf(options.routingKey)
 
-  return function envelope(event) {
+  return function envelope(event, context) {
     const key = routingKey?.(event)
     const timestamp = secondsOf(event)
     return {
       ...(key !== undefined && { routingKey: key }),
       ...(exchange !== undefined && { exchange }),
-      contentType: 'application/json',
+      contentType,
+      ...(contentEncoding !== undefined && { contentEncoding }),
       type: event.operationType,
       ...(timestamp !== undefined && { timestamp }),
-      headers: { ...furtherHeaders(headers, event), ...ownHeaders(event, tokenHeader) },
+      headers: { ...furtherHeaders(headers, event), ...ownHeaders(event, tokenHeader, context) },
     }
   }
 }
@@ -128,16 +152,24 @@ function furtherHeaders<E extends ChangeEvent>(
   return further as { readonly [name: string]: HeaderValue } | undefined
 }
 
-function ownHeaders(event: ChangeEvent, tokenHeader: boolean): { readonly [name: string]: string } {
+function ownHeaders(
+  event: ChangeEvent,
+  tokenHeader: boolean,
+  context: TransformContext | undefined,
+): { readonly [name: string]: string } {
   const { db, coll } = namespaceOf(event)
   const clusterTime = clusterTimeOf(event)
+  const transaction = transactionOf(event)
+  const document = documentOriginOf(event, context?.event)
   const token = tokenHeader ? tokenOf(event) : undefined
   return {
     'x-cdc-operation': event.operationType,
     ...(db !== undefined && { 'x-cdc-database': db }),
     ...(coll !== undefined && { 'x-cdc-collection': coll }),
     ...(clusterTime !== undefined && { 'x-cdc-cluster-time': clusterTime }),
-    ...(token !== undefined && token.length <= MAX_TOKEN_LENGTH && { 'x-cdc-token': token }),
+    ...(transaction !== undefined && { 'x-cdc-transaction': transaction }),
+    ...(document !== undefined && { 'x-cdc-document': document }),
+    ...(token !== undefined && token.length <= MAX_HEADER_LENGTH && { 'x-cdc-token': token }),
   }
 }
 

@@ -13,6 +13,7 @@ import { clientWarnings } from './client-warnings.js'
 import { openCommandReader } from './command-reader.js'
 import { type Deployment, describeDeployment } from './deployment.js'
 import { openDriverReader } from './driver-reader.js'
+import { markImages } from './mark-images.js'
 import { assertUsable } from './position.js'
 import { replyOptions } from './reply-options.js'
 import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveSourceOptions } from './source-options.js'
@@ -175,7 +176,11 @@ export class ChangeStreamSource<TSchema extends Document = Document>
           calculateObjectSize: BSON.calculateObjectSize,
         })
       : await openCommandReader(setup)
-    return { reader, origin, probe: () => this.#isAlive(client, deployment) }
+    return {
+      reader: markImages(reader, this.#options.fullDocument),
+      origin,
+      probe: () => this.#isAlive(client, deployment),
+    }
   }
 
   #readsWithDriver(client: MongoClient, deployment: Deployment): boolean {

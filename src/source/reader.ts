@@ -34,6 +34,7 @@ export interface ChangeEvent {
   readonly wallTime?: Date
   readonly ns?: { readonly db: string; readonly coll?: string }
   readonly documentKey?: { readonly _id?: unknown }
+  readonly fullDocument?: unknown
 }
 
 /** A resume token: a document whose `_data` sorts in stream order. */

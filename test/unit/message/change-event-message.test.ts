@@ -1,8 +1,9 @@
 import { type ChangeStreamDocument, type ChangeStreamInsertDocument, Int32, Long, ObjectId } from 'mongodb'
 import { describe, expect, expectTypeOf, it } from 'vitest'
+import { markImage } from '../../../src/document-image.js'
 import { changeEventMessage } from '../../../src/message/change-event-message.js'
 import { needsOf } from '../../../src/needs.js'
-import type { RabbitMessage } from '../../../src/types.js'
+import type { RabbitMessage, TransformContext } from '../../../src/types.js'
 import * as events from './events.js'
 
 const bodyOf = (event: ChangeStreamDocument, options = {}) =>
@@ -80,6 +81,7 @@ describe('the properties of a message', () => {
         'x-cdc-database': 'shop',
         'x-cdc-collection': 'orders',
         'x-cdc-cluster-time': '1701175488.0000000001',
+        'x-cdc-document': 'event',
         'x-cdc-token': '826565E0C0000000012B0229296E04',
       },
     })
@@ -95,6 +97,56 @@ describe('the properties of a message', () => {
   it('take the time of the oplog where the server gives no wall time', () => {
     const { wallTime: _, ...event } = events.insertEvent
     expect(changeEventMessage()({ ...event }).timestamp).toBe(1701175488)
+  })
+})
+
+describe('the header `x-cdc-transaction`', () => {
+  const transactionOf = (event: ChangeStreamDocument) => changeEventMessage()(event).headers?.['x-cdc-transaction']
+
+  it('names the session and the number of the transaction, the same whatever the types of numbers', () => {
+    const expected = '01234567-89ab-cdef-0123-456789abcdef:7'
+    expect(transactionOf(events.transactionEvent)).toBe(expected)
+    const exact = { ...events.transactionEvent, txnNumber: Long.fromNumber(7) }
+    expect(transactionOf(exact as unknown as ChangeStreamDocument)).toBe(expected)
+  })
+  it('is absent outside of transactions', () => {
+    expect(transactionOf(events.insertEvent)).toBeUndefined()
+  })
+})
+
+describe('the header `x-cdc-document`', () => {
+  const headerOf = (event: ChangeStreamDocument, context?: TransformContext) =>
+    changeEventMessage()(event, context).headers?.['x-cdc-document']
+  const contextOf = (event: unknown) => ({ event, id: 'x', signal: new AbortController().signal })
+
+  it('says `event` of inserts and replacements, whose document is part of the change', () => {
+    expect([events.insertEvent, events.replaceEvent].map(event => headerOf(event))).toEqual(['event', 'event'])
+  })
+  it.each(['stored', 'looked-up'] as const)('says `%s` of an update when the source has said so', image => {
+    const event = { ...events.updateEvent }
+    markImage(event, image)
+    expect(headerOf(event)).toBe(image)
+    expect(headerOf({ ...event, fullDocument: { _id: events.updateEvent.documentKey._id, a: 1 } })).toBe(image)
+    // A step that builds the event anew, field by field.
+    const rebuilt = Object.fromEntries(Object.entries(event)) as unknown as ChangeStreamDocument
+    expect(headerOf(rebuilt, contextOf(event))).toBe(image)
+    expect(headerOf(rebuilt)).toBeUndefined()
+  })
+  it('is absent where there is no document, and where nobody knows of which moment it is', () => {
+    const gone = { ...events.updateEvent, fullDocument: null } as unknown as ChangeStreamDocument
+    markImage(gone, 'looked-up')
+    expect(headerOf(gone)).toBeUndefined()
+    expect(headerOf(events.deleteEvent)).toBeUndefined()
+    expect(headerOf(events.updateEvent)).toBeUndefined()
+  })
+  it('does not follow from a field of the document', () => {
+    const event = { ...events.updateEvent, 'mongo-rabbit-cdc.documentImage': 'stored' }
+    expect(headerOf(event)).toBeUndefined()
+  })
+  it('leaves no trace in the body', () => {
+    const event = { ...events.updateEvent }
+    markImage(event, 'stored')
+    expect(bodyOf(event)).toBe(bodyOf(events.updateEvent))
   })
 })
 
