@@ -23,6 +23,7 @@ export { messageId } from './message-id.js'
 // Sink
 export { RabbitPublisher } from './rabbit/rabbit-publisher.js'
 export type { RabbitPublisherOptions } from './rabbit/publisher-options.js'
+export type { BrokerCredentials, BrokerLogin, BrokerTlsOptions } from './rabbit/login.js'
 export type { BindingOptions, ExchangeOptions, QueueOptions, TopologyMode } from './rabbit/topology.js'
 export type { AmqpConnection } from './rabbit/amqp-types.js'
 
