@@ -19,6 +19,7 @@ export const errorCodes = {
   CDC_NOT_REPLICA_SET: 'Change streams need a replica set or a sharded cluster, and this is a standalone server',
   CDC_SOURCE_AUTH_FAILED: 'MongoDB refused the user name or the password',
   CDC_SOURCE_UNAUTHORIZED: 'The MongoDB user may not watch this scope',
+  CDC_SOURCE_TLS_FAILED: 'The certificate of MongoDB was not accepted, or the port does not speak TLS',
   CDC_WATCH_INVALID: 'The server refused what is to be watched: namespace, pipeline stage or option',
   CDC_EVENT_ID_LOST: 'A pipeline stage removes or changes the `_id` of the events, which is their resume token',
   CDC_HISTORY_LOST: 'The oplog no longer holds the saved position: the changes since then are gone',
@@ -47,6 +48,7 @@ export const errorCodes = {
   // Publisher
   CDC_BROKER_UNAVAILABLE: 'RabbitMQ did not answer, or closed the connection',
   CDC_BROKER_AUTH_FAILED: 'RabbitMQ refused the user name or the password',
+  CDC_BROKER_CREDENTIALS_FAILED: 'The function in `credentials` or `tls` failed, or gave something else',
   CDC_BROKER_TLS_FAILED: 'The certificate of RabbitMQ was not accepted, or the port does not speak TLS',
   CDC_BROKER_VHOST_MISSING: 'The virtual host does not exist, or its connection limit is reached',
   CDC_BROKER_ACCESS_REFUSED: 'The RabbitMQ user may not configure or write this exchange or queue',

@@ -60,6 +60,7 @@ export { type OutboxRouterOptions, outboxRouter } from './outbox/outbox-router.j
 // Sink
 export { RabbitPublisher } from './rabbit/rabbit-publisher.js'
 export type { RabbitPublisherOptions } from './rabbit/publisher-options.js'
+export type { BrokerCredentials, BrokerLogin, BrokerTlsOptions } from './rabbit/login.js'
 export type { BindingOptions, ExchangeOptions, QueueOptions, TopologyMode } from './rabbit/topology.js'
 export type { AmqpConnection } from './rabbit/amqp-types.js'
 

@@ -186,6 +186,22 @@ export interface RabbitMessage {
   /** In **seconds** since 1970, as AMQP has it: the time of the change. */
   readonly timestamp?: number
   readonly type?: string
+  /** From 0 to 255, for queues with `x-max-priority`; where order matters it must be the same for all. */
+  readonly priority?: number
+  /** After so many **milliseconds**, as a string of digits, RabbitMQ drops it unread: a change is lost. */
+  readonly expiration?: string
+  /** At most 255 bytes. */
+  readonly correlationId?: string
+  /** The queue for answers, at most 255 bytes; not `amq.rabbitmq.reply-to`. */
+  readonly replyTo?: string
+  /** At most 255 bytes. */
+  readonly appId?: string
+  /** RabbitMQ checks it: the user name that the publisher logs in with, nothing else. */
+  readonly userId?: string
+  /** Further routing keys, each at most 255 bytes. Consumers see them. Never from data: each reaches another queue. */
+  readonly CC?: readonly string[]
+  /** The same, hidden from consumers. */
+  readonly BCC?: readonly string[]
   /** Written to disk by the broker. @default the publisher's `persistent` */
   readonly persistent?: boolean
   /** Returned, which counts as failed, when no queue is bound. @default the publisher's `mandatory` */

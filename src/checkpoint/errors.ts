@@ -1,4 +1,5 @@
 import { CheckpointError, isCdcError, messageOf } from '../errors.js'
+import { isTlsFailure } from '../tls-failure.js'
 
 /** The errors of the stores. `where` names the record, without secrets; tokens never appear. */
 
@@ -37,6 +38,8 @@ export function folderMissing(path: string, retryable: boolean): CheckpointError
 
 // Unauthorized, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
 const ACCESS_CODES = [13, 18, 334, 391]
+const CHECK_TLS =
+  'check `tlsCAFile`, the names and the expiry in the certificate of the server, and your own certificate'
 
 /**
  * Loading or saving failed; an error of ours goes through as it is. What the server refuses for lack of rights isn't
@@ -47,6 +50,7 @@ export function failed(what: 'load' | 'save', where: string, cause: unknown): Ch
   // An access error of the server quotes the whole command, with session and signature: so it is no cause either.
   const [reason] = messageOf(cause).split(' to execute command')
   const text = `Could not ${what} the checkpoint in ${where}: ${reason}`
+  if (isTlsFailure(cause)) return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, hint: CHECK_TLS })
   const refused = ACCESS_CODES.includes(Number((cause as { code?: unknown } | null)?.code))
   const hint = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'
   return new CheckpointError('CDC_CHECKPOINT_FAILED', text, refused ? { hint } : { cause, retryable: true })

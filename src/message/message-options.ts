@@ -52,7 +52,7 @@ export interface MessageOptions<E extends ChangeEvent = ChangeStreamDocument> {
    * @default ejsonEncoder()
    */
   readonly encoder?: Encoder
-  /** Further headers. The shape's own (`x-cdc-…`) win. A header `CC` or `BCC` sends copies: don't fill it from data. */
+  /** Further headers. The shape's own (`x-cdc-…`) win. The publisher refuses `CC` and `BCC`, which route. */
   readonly headers?: (event: E) => { readonly [name: string]: HeaderValue }
   /**
    * Whether the resume token goes along as `x-cdc-token`. Consumers keep the greatest of a document and ignore what

@@ -12,6 +12,8 @@ export interface AmqpConnection {
   createChannel(): Promise<AmqpChannel>
   createConfirmChannel(): Promise<AmqpConfirmChannel>
   close(): Promise<unknown>
+  /** From amqplib 0.10.4 on. */
+  updateSecret?(secret: Buffer, reason: string): Promise<unknown>
   on(event: string, listener: AmqpListener): unknown
   removeListener(event: string, listener: AmqpListener): unknown
 }
@@ -43,6 +45,12 @@ export interface AmqpPublishOptions {
   readonly contentEncoding: string | undefined
   readonly timestamp: number | undefined
   readonly type: string | undefined
+  readonly priority: number | undefined
+  readonly expiration: string | undefined
+  readonly correlationId: string | undefined
+  readonly replyTo: string | undefined
+  readonly appId: string | undefined
+  readonly userId: string | undefined
   readonly headers: Record<string, unknown>
 }
 

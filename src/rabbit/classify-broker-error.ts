@@ -1,10 +1,8 @@
 import { BrokerError, type CdcErrorCode, messageOf } from '../errors.js'
+import { isTlsFailure } from '../tls-failure.js'
 
 /** What was tried when it failed: the same AMQP code means another thing at another time. */
 export type BrokerStage = 'connect' | 'topology' | 'publish'
-
-const UNVERIFIED =
-  /^(?:ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(?:GET|VERIFY)_|HOSTNAME_MISMATCH$)/
 
 /**
  * One error of amqplib, a socket or the broker → one of ours. It keeps the cause and says host and virtual host, never a
@@ -16,7 +14,7 @@ export function classifyBrokerError(error: unknown, stage: BrokerStage, host: st
   if (error instanceof BrokerError) return error
   const text = messageOf(error)
   const { code } = (error ?? {}) as { code?: unknown }
-  const known = stage === 'connect' ? atConnect(text, code) : onChannel(text, code, stage)
+  const known = stage === 'connect' ? atConnect(text, error) : onChannel(text, code, stage)
   if (known === undefined) {
     return new BrokerError('CDC_BROKER_UNAVAILABLE', `${host}: ${text}`, { cause: error, retryable: true })
   }
@@ -28,19 +26,20 @@ interface Known {
   readonly hint: string
 }
 
-function atConnect(text: string, code: unknown): Known | undefined {
+function atConnect(text: string, error: unknown): Known | undefined {
   if (/^Handshake terminated by server: 403\b/.test(text)) {
     return {
       code: 'CDC_BROKER_AUTH_FAILED',
-      hint: 'check user name and password; `guest` may log in from localhost only',
+      hint: 'check user name and password, or the name in the client certificate; `guest` may log in from localhost only',
     }
   }
   if (/^Expected ConnectionOpenOk; got <ConnectionClose/.test(text)) {
     const hint = 'check that the virtual host exists and the user may access it; a connection limit looks the same'
     return { code: 'CDC_BROKER_VHOST_MISSING', hint }
   }
-  if (typeof code === 'string' && (UNVERIFIED.test(code) || (code === 'EPROTO' && /ssl|tls/i.test(text)))) {
-    return { code: 'CDC_BROKER_TLS_FAILED', hint: 'check `socketOptions`: ca, cert, key, servername; and the port' }
+  if (isTlsFailure(error)) {
+    const hint = 'check `tls`: ca, cert, key, servername; when the certificate of the broker expires; and the port'
+    return { code: 'CDC_BROKER_TLS_FAILED', hint }
   }
   return undefined
 }
@@ -68,8 +67,10 @@ function onChannel(text: string, code: unknown, stage: BrokerStage): Known | und
   return undefined
 }
 
+const RECONNECTING: readonly CdcErrorCode[] = ['CDC_BROKER_UNAVAILABLE', 'CDC_BROKER_VHOST_MISSING']
+
 /** What health says while this error stands. */
 export function reasonOf({ code }: BrokerError): string {
-  if (code === 'CDC_BROKER_UNAVAILABLE' || code === 'CDC_BROKER_VHOST_MISSING') return 'reconnecting'
+  if (RECONNECTING.includes(code)) return 'reconnecting'
   return code.startsWith('CDC_TOPOLOGY') ? 'topology' : 'unauthorized'
 }

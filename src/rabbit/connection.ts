@@ -1,9 +1,11 @@
+import { BrokerError, OptionsError } from '../errors.js'
 import { refuseMissing } from '../missing-package.js'
 import { settledWithin } from '../waiting.js'
 import { batchSocketWrites, destroySocket } from './amqp-internals.js'
 import type { AmqpChannel, AmqpConnection, AmqpModule } from './amqp-types.js'
 import { bounded } from './bounded.js'
 import type { BrokerAddress } from './broker-address.js'
+import { type LoginSettings, prepareLogin } from './login.js'
 
 /** For how long amqplib's goodbye may stay in the socket after the broker closed the connection. */
 const GOODBYE_MS = 1_000
@@ -18,8 +20,7 @@ export interface ConnectionHooks {
 }
 
 /** How to connect. */
-export interface ConnectSettings {
-  readonly connectTimeoutMs: number
+export interface ConnectSettings extends LoginSettings {
   readonly socketOptions: Readonly<Record<string, unknown>>
 }
 
@@ -68,6 +69,20 @@ export class BrokerConnection {
     this.#onClose(error)
   }
 
+  /** Gives the broker a new password or token for this connection, within `ms` milliseconds. */
+  async updateSecret(secret: string, reason: string, ms: number, signal: AbortSignal): Promise<void> {
+    const { amqp } = this
+    if (typeof amqp.updateSecret !== 'function') {
+      throw new OptionsError('CDC_STATE_INVALID', 'This connection has no `updateSecret`: it needs amqplib 0.10.4')
+    }
+    const updating = attempt(async () => await amqp.updateSecret?.(Buffer.from(secret), reason))
+    // A refusal closes the connection, and amqplib's promise stays pending.
+    const refused = this.#closing.then(() => {
+      throw this.#error ?? new Error('The connection was closed')
+    })
+    await bounded(Promise.race([updating, refused]), ms, 'take the secret', signal)
+  }
+
   /** Says goodbye for at most `ms` milliseconds, then ends the socket. A connection of the user's is left alone. */
   async release(ms: number): Promise<void> {
     if (!this.owned) return this.#forget()
@@ -110,23 +125,29 @@ export class BrokerConnection {
 export async function connectBroker(
   amqp: AmqpModule,
   { target }: BrokerAddress,
-  { connectTimeoutMs, socketOptions }: ConnectSettings,
+  settings: ConnectSettings,
   signal: AbortSignal,
 ): Promise<AmqpConnection> {
+  const { connectTimeoutMs, socketOptions } = settings
+  const login = await prepareLogin(settings, signal)
   // amqplib hands out no socket before the log-in is through; net and tls both end theirs with a signal.
   const givenUp = new AbortController()
   const { signal: given } = socketOptions
-  const attempted = amqp.connect(target, {
-    // Without it every message from 2 KiB up waits 40 ms for the peer's delayed acknowledgement.
-    noDelay: true,
-    keepAlive: true,
-    keepAliveDelay: 30_000,
-    writableHighWaterMark: 262_144,
-    ...socketOptions,
-    // Of silence; the bound over all of it is ours, as a peer that drips single bytes would never be silent.
-    timeout: connectTimeoutMs,
-    signal: given instanceof AbortSignal ? AbortSignal.any([given, givenUp.signal]) : givenUp.signal,
-  })
+  const attempted = amqp.connect(
+    { ...target, ...login.user },
+    {
+      // Without it every message from 2 KiB up waits 40 ms for the peer's delayed acknowledgement.
+      noDelay: true,
+      keepAlive: true,
+      keepAliveDelay: 30_000,
+      writableHighWaterMark: 262_144,
+      ...socketOptions,
+      ...login.socketOptions,
+      // Of silence; the bound over all of it is ours, as a peer that drips single bytes would never be silent.
+      timeout: connectTimeoutMs,
+      signal: given instanceof AbortSignal ? AbortSignal.any([given, givenUp.signal]) : givenUp.signal,
+    },
+  )
   try {
     return await bounded(attempted, connectTimeoutMs, 'take a connection', signal, destroyLate)
   } catch (error) {
@@ -136,10 +157,23 @@ export async function connectBroker(
   }
 }
 
+/** One call of the user's own way to connect, bounded. What it gives is ours. */
+export async function connectOwn(
+  connect: () => Promise<AmqpConnection>,
+  { connectTimeoutMs }: ConnectSettings,
+  signal: AbortSignal,
+): Promise<AmqpConnection> {
+  const connection = await bounded(attempt(connect), connectTimeoutMs, 'take a connection', signal, destroyLate)
+  const { createConfirmChannel, on } = (connection ?? {}) as Partial<AmqpConnection>
+  if (typeof createConfirmChannel === 'function' && typeof on === 'function') return connection
+  const text = "Expected `connect` to resolve with a connection of amqplib's promise API"
+  throw new BrokerError('CDC_OPTION_INVALID', text)
+}
+
 /** A connection that came too late: nobody holds it, so nobody would hear its errors. */
 function destroyLate(connection: AmqpConnection): void {
-  connection.on('error', () => {})
-  destroySocket(connection)
+  connection?.on?.('error', () => {})
+  if (connection) destroySocket(connection)
 }
 
 /** A channel that came too late, on a connection that may be the user's: nobody would close it. */

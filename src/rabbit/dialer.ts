@@ -1,11 +1,11 @@
 import type { BrokerError } from '../errors.js'
-import { backOffMs } from '../retry.js'
 import { sleep } from '../waiting.js'
-import type { AmqpConfirmChannel, AmqpModule } from './amqp-types.js'
+import type { AmqpConfirmChannel, AmqpConnection, AmqpModule } from './amqp-types.js'
 import { bounded } from './bounded.js'
 import { type BrokerStage, classifyBrokerError } from './classify-broker-error.js'
-import { attempt, BrokerConnection, closeLate, connectBroker, loadAmqp } from './connection.js'
+import { attempt, BrokerConnection, closeLate, connectBroker, connectOwn, loadAmqp } from './connection.js'
 import { declareTopology } from './declare-topology.js'
+import { HostRing } from './host-ring.js'
 import type { PublisherSettings } from './publisher-options.js'
 
 /** What the dialer tells. */
@@ -21,22 +21,22 @@ export interface DialerHooks {
 export class Dialer {
   readonly #settings: PublisherSettings
   readonly #hooks: DialerHooks
-  readonly #random: () => number
+  readonly #hosts: HostRing
   #amqp: AmqpModule | undefined
   #connection: BrokerConnection | undefined
-  #address = 0
   #attempt = 0
 
   constructor(settings: PublisherSettings, hooks: DialerHooks, random: () => number) {
     this.#settings = settings
     this.#hooks = hooks
-    this.#random = random
+    this.#hosts = new HostRing(Math.max(1, settings.addresses.length), settings.reconnect, random)
   }
 
   /** `host:port/vhost` of the broker in use, or next to be tried. */
   get host(): string {
-    const { addresses } = this.#settings
-    return addresses[this.#address % addresses.length]?.label ?? 'the connection that was passed in'
+    const { addresses, connect } = this.#settings
+    const own = connect ? 'the connection of `connect`' : 'the connection that was passed in'
+    return addresses[this.#hosts.current]?.label ?? own
   }
 
   get connection(): BrokerConnection | undefined {
@@ -51,6 +51,7 @@ export class Dialer {
   /** One channel of one connection was of use: the next failure is a first one. */
   succeeded(): void {
     this.#attempt = 0
+    this.#hosts.succeeded()
   }
 
   /**
@@ -58,8 +59,8 @@ export class Dialer {
    * decides, by throwing, whether there is to be one.
    */
   async dial(signal: AbortSignal, onFailure: (failure: BrokerError) => void): Promise<AmqpConfirmChannel> {
-    const { connectTimeoutMs: ms, topology, connection: given } = this.#settings
-    if (!given) this.#amqp ??= await loadAmqp()
+    const { connectTimeoutMs: ms, topology, connection: given, connect } = this.#settings
+    if (!given && !connect) this.#amqp ??= await loadAmqp()
     signal.throwIfAborted()
     for (;;) {
       let stage: BrokerStage = 'connect'
@@ -85,18 +86,14 @@ export class Dialer {
     }
   }
 
-  /** Waits before the next attempt: longer each time, or (`slow`) as long as it gets at once. */
+  /** Waits before the next attempt: longer each time at each host, or (`slow`) as long as it gets at once. */
   async pause(error: unknown, slow: boolean, signal: AbortSignal): Promise<void> {
-    const { reconnect, addresses } = this.#settings
-    const hosts = Math.max(1, addresses.length)
+    const { host } = this
     this.#attempt += 1
-    // The hosts of a list are tried one right after the other; the delay comes after the last one.
-    const more = !slow && !this.#connection && this.#attempt % hosts !== 0
-    const bounds = slow ? { minDelayMs: reconnect.maxDelayMs, maxDelayMs: reconnect.maxDelayMs } : reconnect
-    const delayMs = more ? 0 : backOffMs(Math.ceil(this.#attempt / hosts), this.#random, bounds)
-    this.#hooks.failed({ host: this.host, error, attempt: this.#attempt, delayMs })
-    // After a loss the same host again, as it was good; the next one after a failure to connect.
-    if (!this.#connection) this.#address += 1
+    // After a loss the same host again, as it was good; the next one after a failure to connect, or a second loss.
+    const stay = this.#connection !== undefined && (!this.#connection.closed || this.#attempt === 1)
+    const delayMs = this.#hosts.failed({ slow, stay })
+    this.#hooks.failed({ host, error, attempt: this.#attempt, delayMs })
     await sleep(delayMs, signal)
   }
 
@@ -109,12 +106,10 @@ export class Dialer {
   }
 
   async #connect(signal: AbortSignal): Promise<BrokerConnection> {
-    const { connection: given, addresses } = this.#settings
+    const { connection: given } = this.#settings
     const present = this.#connection
     if (present && (given || !present.closed)) return present
-    const address = addresses[this.#address % addresses.length]
-    const amqp = given ?? (address && this.#amqp && (await connectBroker(this.#amqp, address, this.#settings, signal)))
-    if (!amqp) throw new Error('No address')
+    const amqp = given ?? (await this.#reach(signal))
     const connection: BrokerConnection = new BrokerConnection(amqp, this.host, given === undefined, {
       blocked: reason => this.#hooks.blocked(reason),
       unblocked: () => this.#hooks.unblocked(),
@@ -129,5 +124,14 @@ export class Dialer {
       throw signal.reason
     }
     return connection
+  }
+
+  /** One attempt, at the host whose turn it is. */
+  async #reach(signal: AbortSignal): Promise<AmqpConnection> {
+    const { addresses, connect } = this.#settings
+    if (connect) return await connectOwn(connect, this.#settings, signal)
+    const address = addresses[this.#hosts.current]
+    if (!address || !this.#amqp) throw new Error('No address')
+    return await connectBroker(this.#amqp, address, this.#settings, signal)
   }
 }

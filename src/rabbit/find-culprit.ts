@@ -45,6 +45,8 @@ export function judge<Row extends WireMessage>(
 /** The first in flight with what the text names: had there been an earlier one, the channel had been closed over that. */
 function pointsAt<Row extends WireMessage>(code: unknown, text: string, inFlight: readonly Row[]): Row | undefined {
   if (code === 404) return inFlight.find(row => text.includes(`no exchange '${row.exchange}' in vhost`))
+  const user = code === 406 ? /user_id property set to '(.*)' but authenticated/.exec(text)?.[1] : undefined
+  if (user !== undefined) return inFlight.find(row => row.options.userId === user)
   const size = code === 406 ? /message size (\d+) is larger/.exec(text)?.[1] : undefined
   return size === undefined ? undefined : inFlight.find(row => row.body.length === Number(size))
 }

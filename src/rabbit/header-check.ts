@@ -5,6 +5,7 @@ import { HALF, isWellFormed } from '../well-formed.js'
 /** What amqplib's buffer for a table holds; more is an error there, or was cut in silence by versions before 2.3.1. */
 const MAX_TABLE_BYTES = 65_536
 const MAX_DEPTH = 32
+const ROUTES = 'set the property of this name on the message, and never from data'
 
 /** Headers as amqplib encodes them without loss, and the bytes that they take as an AMQP table. */
 export interface CheckedHeaders {
@@ -15,19 +16,21 @@ export interface CheckedHeaders {
 /**
  * Refuses headers that AMQP can't carry, or that amqplib would carry as something else: it sends a Date as an empty
  * table and a typed array as a table of numbers. Throws a PublishError `CDC_HEADERS_INVALID` that names the header,
- * never its value. Field table: https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
+ * never its value. `ours` are further headers, which those of the message replace. Field table: https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
  */
 export function checkHeaders(
   given: { readonly [name: string]: HeaderValue | undefined } | undefined,
   publishedAt: string,
+  ours?: Readonly<Record<string, unknown>>,
 ): CheckedHeaders {
-  const headers: Record<string, unknown> = { 'x-cdc-published-at': publishedAt }
+  const headers: Record<string, unknown> = { 'x-cdc-published-at': publishedAt, ...ours }
   if (given !== undefined) {
     if (!isPlainObject(given)) fail('Expected `headers` to be a plain object')
     for (const name of Object.keys(given)) {
       const value = given[name]
       if (value === undefined) continue
       if (name === '__proto__') fail('The header name `__proto__` can not be carried')
+      if (name === 'CC' || name === 'BCC') fail(`The header \`${name}\` routes`, undefined, ROUTES)
       headers[name] = value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value
     }
   }

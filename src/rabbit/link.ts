@@ -4,7 +4,7 @@ import { settledWithin } from '../waiting.js'
 import type { AmqpConfirmChannel } from './amqp-types.js'
 import { bounded } from './bounded.js'
 import { reasonOf } from './classify-broker-error.js'
-import { attempt } from './connection.js'
+import { attempt, type BrokerConnection } from './connection.js'
 import { declareTopology } from './declare-topology.js'
 import { Dialer, type DialerHooks } from './dialer.js'
 import { type Blame, judge } from './find-culprit.js'
@@ -76,8 +76,9 @@ export class Link {
     this.#dialer = new Dialer(settings, { failed, blocked, unblocked: () => this.#setUnblocked() }, random)
   }
 
-  get host(): string {
-    return this.#dialer.host
+  /** The connection at hand, which may be closed already. */
+  get connection(): BrokerConnection | undefined {
+    return this.#dialer.connection
   }
 
   /** Whether no channel can come any more: a connection of the user's is gone. */
@@ -118,7 +119,7 @@ export class Link {
 
   /** The channel can't be relied on: replaces it, and the connection if the channel doesn't close in time. */
   recycle(why: string): void {
-    this.#drop?.(new BrokerError('CDC_BROKER_UNAVAILABLE', `${this.host}: ${why}`, { retryable: true }))
+    this.#drop?.(new BrokerError('CDC_BROKER_UNAVAILABLE', `${this.#dialer.host}: ${why}`, { retryable: true }))
   }
 
   /** Declares the topology again, as a message was unroutable; once for all that ask at the same time. Never rejects. */
@@ -153,7 +154,7 @@ export class Link {
       if (signal.aborted) return
       if (loss.givenUp) await this.#closeGivenUp(channel)
       const { kind } = this.#judge(loss)
-      this.#hooks.disconnected({ host: this.host, error: loss.error, unconfirmed: this.#outbox.pending })
+      this.#hooks.disconnected({ host: this.#dialer.host, error: loss.error, unconfirmed: this.#outbox.pending })
       if (this.dead) return this.#health.set('disconnected', messageOf(loss.error))
       if (kind === 'access') this.#health.set('unauthorized', messageOf(loss.error))
       // While a culprit is looked for the broker is well, and the source needn't pause.
@@ -200,7 +201,7 @@ export class Link {
       if (connection?.closed !== false) return lose(undefined, false)
       const resent = this.#outbox.attach(channel)
       this.#tellStanding()
-      this.#hooks.connected({ host: this.host, resent })
+      this.#hooks.connected({ host: this.#dialer.host, resent })
     })
   }
 

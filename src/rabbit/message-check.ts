@@ -19,6 +19,10 @@ export interface MessageDefaults {
   readonly persistent: boolean
   readonly mandatory: boolean
   readonly maxMessageBytes: number
+  /** The header that repeats the message id. */
+  readonly deduplicationHeader?: string | undefined
+  /** The user that the publisher logs in as, where that is known. */
+  readonly login?: string | undefined
 }
 
 /** A short string of AMQP has its length in one byte (https://www.rabbitmq.com/amqp-0-9-1-reference). */
@@ -51,7 +55,8 @@ export function checkMessage(
   if (message.contentEncoding !== undefined) checkShort('contentEncoding', message.contentEncoding)
   if (message.type !== undefined) checkShort('type', message.type)
   if (timestamp !== undefined) checkTimestamp(timestamp)
-  const { headers } = checkHeaders(message.headers, publishedAt)
+  checkProperties(message, defaults.login)
+  const { headers } = checkHeaders(message.headers, publishedAt, ourHeaders(message, messageId, defaults))
   return {
     exchange,
     routingKey,
@@ -64,6 +69,12 @@ export function checkMessage(
       contentEncoding: message.contentEncoding,
       timestamp,
       type: message.type,
+      priority: message.priority,
+      expiration: message.expiration,
+      correlationId: message.correlationId,
+      replyTo: message.replyTo,
+      appId: message.appId,
+      userId: message.userId,
       headers,
     },
   }
@@ -80,6 +91,57 @@ function checkShort(name: string, value: unknown, tooLong: CdcErrorCode = 'CDC_M
   if (value.length * 3 <= MAX_SHORT_BYTES) return
   const bytes = Buffer.byteLength(value)
   if (bytes > MAX_SHORT_BYTES) fail(tooLong, `Expected \`${name}\` to have at most 255 bytes in UTF-8, got ${bytes}`)
+}
+
+/** The longest expiration of RabbitMQ, in milliseconds: 49.7 days. */
+const MAX_EXPIRATION = 4_294_967_295
+/** Works only for who consumes on the same channel; the broker closes the channel of everybody else. */
+const DIRECT_REPLY = 'amq.rabbitmq.reply-to'
+
+/** What most messages don't have. */
+function checkProperties(message: RabbitMessage, login: string | undefined): void {
+  const { priority, expiration, correlationId, replyTo, appId, userId } = message
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
+    fail('CDC_MESSAGE_INVALID', 'Expected `priority` to be a whole number from 0 to 255')
+  }
+  if (expiration !== undefined) checkExpiration(expiration)
+  if (correlationId !== undefined) checkShort('correlationId', correlationId)
+  if (replyTo !== undefined) {
+    checkShort('replyTo', replyTo)
+    if (replyTo === DIRECT_REPLY) fail('CDC_MESSAGE_INVALID', `Expected \`replyTo\` to be a queue, got ${DIRECT_REPLY}`)
+  }
+  if (appId !== undefined) checkShort('appId', appId)
+  if (userId === undefined) return
+  checkShort('userId', userId)
+  if (login !== undefined && userId !== login) {
+    fail('CDC_MESSAGE_INVALID', 'Expected `userId` to be the user name that the publisher logs in with')
+  }
+}
+
+function checkExpiration(value: unknown): void {
+  if (typeof value === 'string' && /^\d{1,10}$/.test(value) && Number(value) <= MAX_EXPIRATION) return
+  fail('CDC_MESSAGE_INVALID', `Expected \`expiration\` to be milliseconds as a string, from "0" to "${MAX_EXPIRATION}"`)
+}
+
+/** Headers that the publisher makes of properties. */
+function ourHeaders(
+  { CC, BCC }: RabbitMessage,
+  messageId: string,
+  { deduplicationHeader }: MessageDefaults,
+): Record<string, unknown> | undefined {
+  if (CC === undefined && BCC === undefined && deduplicationHeader === undefined) return undefined
+  return {
+    ...(deduplicationHeader !== undefined && { [deduplicationHeader]: messageId }),
+    ...(CC !== undefined && { CC: checkKeys('CC', CC) }),
+    ...(BCC !== undefined && { BCC: checkKeys('BCC', BCC) }),
+  }
+}
+
+/** Anything else than a list of strings, and the broker closes the channel. */
+function checkKeys(name: string, keys: unknown): readonly string[] {
+  if (!Array.isArray(keys)) fail('CDC_MESSAGE_INVALID', `Expected \`${name}\` to be a list of routing keys`)
+  for (const key of keys) checkShort(name, key, 'CDC_ROUTING_KEY_TOO_LONG')
+  return keys
 }
 
 function checkTimestamp(value: unknown): void {

@@ -1,6 +1,7 @@
 import { OptionsError } from '../errors.js'
 import {
   assertBoolean,
+  assertFunction,
   assertInteger,
   assertKnown,
   assertMethods,
@@ -11,6 +12,8 @@ import {
 import type { BackOffOptions } from '../retry.js'
 import type { AmqpConnection } from './amqp-types.js'
 import { type BrokerAddress, parseBrokerUrl, shuffled } from './broker-address.js'
+import type { BrokerLogin, BrokerTlsOptions, LoginSettings } from './login.js'
+import { knownLogin, resolveDeduplication, resolveLogin } from './login-options.js'
 import type { MessageDefaults } from './message-check.js'
 import {
   type BindingOptions,
@@ -21,14 +24,17 @@ import {
   type TopologyPlan,
 } from './topology.js'
 
-/** Options of a `RabbitPublisher`. One of `url`, `urls` and `connection` is required. */
+/** Options of a `RabbitPublisher`. One of `url`, `urls`, `connection` and `connect` is required. */
 export interface RabbitPublisherOptions {
   /**
    * AMQP URL, `amqp://user:password@host:5672/vhost`, or `amqps:` for TLS. Percent-encode the password. The query may
    * hold `heartbeat` (seconds), `frameMax`, `channelMax` and `locale`. See https://www.rabbitmq.com/docs/uri-spec
    */
   readonly url?: string
-  /** Several, of one cluster: shuffled once, the next is tried when one fails. */
+  /**
+   * Several, of one cluster: shuffled once, the next is tried when one fails, each with a back-off of its own. After a
+   * loss the last good one comes first.
+   */
   readonly urls?: readonly string[]
   /**
    * A connection of amqplib's promise API that you made. The publisher opens its own channels on it and never closes
@@ -37,6 +43,24 @@ export interface RabbitPublisherOptions {
    * resource alarm of the broker stops it as a whole.
    */
   readonly connection?: AmqpConnection
+  /**
+   * Your own way to connect: called at the start and after every loss. Each connection that it gives belongs to the
+   * publisher, which closes it: don't hand out one that others use. A rejection is tried again for ever. Nothing else
+   * about connecting applies then, but `connectTimeoutMs` and `reconnect`.
+   */
+  readonly connect?: () => Promise<AmqpConnection>
+  /**
+   * For `amqps:` URLs, passed to Node's `tls.connect`: `ca`, `cert`, `key`, `pfx`, `passphrase`, `servername`…
+   * A function is asked at each connect, so that renewed certificates are used. `rejectUnauthorized: false` gives the
+   * password to whoever answers. @default what Node trusts
+   */
+  readonly tls?: BrokerTlsOptions | (() => BrokerTlsOptions | Promise<BrokerTlsOptions>)
+  /**
+   * Instead of those in the URL. A function is asked at each connect, for passwords and tokens that change; what it
+   * gives is not kept. `'external'` logs in as the subject of the client certificate in `tls`, and needs `amqps:` and
+   * the broker's plugin `rabbitmq_auth_mechanism_ssl`. @default those of the URL
+   */
+  readonly credentials?: BrokerLogin
   /**
    * The exchange that is published to. @default RabbitMQ's default exchange, where the routing key is the name of a
    * queue
@@ -84,20 +108,32 @@ export interface RabbitPublisherOptions {
    * @default 16777216, the limit of RabbitMQ 4 as it comes
    */
   readonly maxMessageBytes?: number
+  /**
+   * Sends the message id also as a header: `true` is `x-deduplication-header`, which RabbitMQ's deduplication plugin
+   * looks at. @default true with `deduplication: 'queue'`, else false
+   */
+  readonly deduplicationHeader?: boolean | string
+  /**
+   * `queue`: queues drop copies (`x-message-deduplication`), and the plugin nacks those, so a nack counts as delivered.
+   * A nack for any other reason, such as a full queue, then loses the message. @default 'none'
+   */
+  readonly deduplication?: 'none' | 'queue'
   /** Delays between attempts to connect; there is no last one. @default { minDelayMs: 100, maxDelayMs: 30000 } */
   readonly reconnect?: BackOffOptions
   /**
-   * Passed to `net.connect` or `tls.connect`: `ca`, `cert`, `key`, `servername`…, and amqplib's `clientProperties` and
-   * `credentials`. `noDelay` and `keepAlive` are on. @default {}
+   * Passed to `net.connect` or `tls.connect`, and amqplib's `clientProperties`. `noDelay` and `keepAlive` are on. @default {}
    */
   readonly socketOptions?: Readonly<Record<string, unknown>>
 }
 
 /** The options with every default filled in. */
-export interface PublisherSettings {
+export interface PublisherSettings extends LoginSettings {
   /** Empty with a connection of the user's. */
   readonly addresses: readonly BrokerAddress[]
   readonly connection: AmqpConnection | undefined
+  readonly connect: (() => Promise<AmqpConnection>) | undefined
+  /** A nack means that the queue has the message already. */
+  readonly nackIsCopy: boolean
   readonly topology: TopologyPlan
   readonly message: MessageDefaults
   readonly confirmTimeoutMs: number
@@ -107,9 +143,10 @@ export interface PublisherSettings {
 }
 
 const KNOWN: readonly (keyof RabbitPublisherOptions)[] = [
-  ...(['url', 'urls', 'connection', 'exchange', 'queue', 'bindings', 'topology', 'routingKey'] as const),
+  ...(['url', 'urls', 'connection', 'connect', 'tls', 'credentials'] as const),
+  ...(['exchange', 'queue', 'bindings', 'topology', 'routingKey'] as const),
   ...(['mandatory', 'persistent', 'confirmTimeoutMs', 'connectTimeoutMs', 'heartbeatMs'] as const),
-  ...(['maxMessageBytes', 'reconnect', 'socketOptions'] as const),
+  ...(['maxMessageBytes', 'deduplicationHeader', 'deduplication', 'reconnect', 'socketOptions'] as const),
 ]
 
 /** The largest that RabbitMQ can be configured for. */
@@ -123,9 +160,13 @@ export function resolvePublisherOptions(options: RabbitPublisherOptions, random:
   const topology = planTopology(options)
   const routingKey = options.routingKey ?? (queue && !exchange ? queue.name : '')
   if (routingKey !== '') assertText('routingKey', routingKey, 255)
+  const addresses = resolveAddresses(options, random)
   return {
-    addresses: resolveAddresses(options, random),
+    addresses,
     connection: options.connection,
+    connect: options.connect,
+    ...resolveLogin(options, addresses),
+    nackIsCopy: options.deduplication === 'queue',
     topology,
     message: {
       exchange: exchange?.name ?? '',
@@ -133,6 +174,8 @@ export function resolvePublisherOptions(options: RabbitPublisherOptions, random:
       mandatory: assertBoolean('mandatory', mandatory),
       persistent: assertBoolean('persistent', persistent),
       maxMessageBytes: assertInteger('maxMessageBytes', maxMessageBytes, 1, MAX_MESSAGE_BYTES),
+      deduplicationHeader: resolveDeduplication(options),
+      login: knownLogin(options, addresses),
     },
     confirmTimeoutMs: assertInteger('confirmTimeoutMs', confirmTimeoutMs, 10, DAY_MS),
     connectTimeoutMs: assertInteger('connectTimeoutMs', connectTimeoutMs, 10, DAY_MS),
@@ -142,16 +185,20 @@ export function resolvePublisherOptions(options: RabbitPublisherOptions, random:
 }
 
 function resolveAddresses(options: RabbitPublisherOptions, random: () => number): BrokerAddress[] {
-  const { url, urls, connection, heartbeatMs } = options
-  const given = [url, urls, connection].filter(value => value !== undefined).length
+  const { url, urls, connection, connect, heartbeatMs } = options
+  const given = [url, urls, connection, connect].filter(value => value !== undefined).length
   if (given !== 1) {
-    const text = `Expected one of \`url\`, \`urls\` and \`connection\`, got ${given === 0 ? 'none' : given}`
+    const text = `Expected one of \`url\`, \`urls\`, \`connection\` and \`connect\`, got ${given === 0 ? 'none' : given}`
     throw new OptionsError('CDC_OPTION_INVALID', text)
   }
   // AMQP has 16 bits for the seconds.
   if (heartbeatMs !== undefined) assertInteger('heartbeatMs', heartbeatMs, 1_000, 65_535_000)
   if (connection !== undefined) {
     assertMethods('connection', connection, ['createChannel', 'createConfirmChannel', 'on'])
+    return []
+  }
+  if (connect !== undefined) {
+    assertFunction('connect', connect)
     return []
   }
   if (url !== undefined) return [parseBrokerUrl('url', url, heartbeatMs)]

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
-import { BrokerError, OptionsError } from '../errors.js'
+import { BrokerError, isCdcError, OptionsError, type PublishError } from '../errors.js'
 import { emitSafely, type PublisherEvents } from '../events.js'
 import { HealthBoard } from '../health-board.js'
+import { assertText } from '../options.js'
 import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink } from '../types.js'
 import { settledWithin } from '../waiting.js'
+import { classifyBrokerError } from './classify-broker-error.js'
 import { headersSize } from './header-check.js'
 import { Link, type LinkHooks } from './link.js'
 import { checkMessage } from './message-check.js'
@@ -36,6 +38,7 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
   readonly #health = new HealthBoard('connecting')
   readonly #outbox: Outbox
   readonly #link: Link
+  readonly #ended = new AbortController()
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -94,8 +97,31 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
       if (!this.#opening) throw new OptionsError('CDC_STATE_INVALID', 'Call `open()` before `publish()`')
       const id = message?.messageId ?? delivery?.id ?? randomUUID()
       const { exchange, routingKey, body, options } = checkMessage(message, id, now(), this.#settings.message)
-      this.#outbox.push({ exchange, routingKey, body, options, resolve, reject, sent: false })
+      const refuse = this.#settings.nackIsCopy ? resolvingNacks(resolve, reject) : reject
+      this.#outbox.push({ exchange, routingKey, body, options, resolve, reject: refuse, sent: false })
     })
+  }
+
+  /**
+   * Gives the broker a new password or token for the connection that stands, as OAuth 2 needs before a token expires.
+   * Later connections don't know of it: give `credentials` as a function for them. Nothing of the secret is kept.
+   * Rejects with `CDC_BROKER_UNAVAILABLE` (retryable) while there is no connection or when the broker refuses, which
+   * closes the connection, and with `CDC_STATE_INVALID` when amqplib is older than 0.10.4.
+   */
+  async updateSecret(secret: string, reason: string): Promise<void> {
+    const { connectTimeoutMs } = this.#settings
+    assertText('secret', secret)
+    assertText('reason', reason, 255)
+    const { connection } = this.#link
+    if (connection === undefined || connection.closed) {
+      const hint = 'the next connection asks `credentials`'
+      throw new BrokerError('CDC_BROKER_UNAVAILABLE', 'There is no connection', { hint, retryable: true })
+    }
+    try {
+      await connection.updateSecret(secret, reason, connectTimeoutMs, this.#ended.signal)
+    } catch (error) {
+      throw isCdcError(error) ? error : classifyBrokerError(error, 'publish', connection.host)
+    }
   }
 
   /** Bytes of the body and the headers. */
@@ -133,6 +159,7 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
     // Nothing can be confirmed without a connection that may still come.
     const hopeless = this.#link.dead || !this.#opening
     if (!hopeless && drainTimeoutMs > 0) await settledWithin(this.#outbox.idle(), drainTimeoutMs)
+    this.#ended.abort(closed())
     await this.#link.close()
     this.#health.set('closed')
     this.#outbox.rejectAll(closed)
@@ -146,6 +173,11 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
       emitSafely(emit, name, payload)
     })
   }
+}
+
+/** With deduplication by queue a nack says that the queue has the message. */
+function resolvingNacks(resolve: () => void, reject: (error: Error) => void): (error: Error) => void {
+  return error => ((error as PublishError).reason === 'nack' ? resolve() : reject(error))
 }
 
 let lastMs = 0

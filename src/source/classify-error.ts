@@ -1,4 +1,5 @@
 import { type CdcError, type CdcErrorCode, isCdcError, messageOf, SourceError } from '../errors.js'
+import { isTlsFailure } from '../tls-failure.js'
 
 /**
  * What an error of MongoDB means for the stream. Pure, and total: what isn't listed here passes by itself.
@@ -82,6 +83,7 @@ export function classifySourceError(error: unknown): Verdict {
   if (/^BSON\w*Error$/.test(String((error as ServerError | null)?.name))) {
     return verdict('fatal', 'CDC_EVENT_UNDECODABLE', READ_RAW)
   }
+  if (isTlsFailure(error) || isUnreadableFile(error)) return verdict('refused', 'CDC_SOURCE_TLS_FAILED', CHECK_TLS)
   return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
 
   /** Without `quoted` an error of the server is told by its name and code alone. */
@@ -100,6 +102,12 @@ function codeOf(error: unknown): number {
   return code == null || typeof code === 'string' ? Number.NaN : Number(code)
 }
 
+/** The only files that the driver opens are those of certificates and keys. */
+function isUnreadableFile(error: unknown): boolean {
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown }
+  return syscall === 'open' && (code === 'ENOENT' || code === 'EACCES')
+}
+
 function namesOf({ codeName }: ServerError, code: number): string {
   return `${codeName ?? 'error'} (${code})`
 }
@@ -116,6 +124,8 @@ function withoutData(text: string): string {
 
 const NEEDS_ROLES = 'the user needs the privileges `find` and `changeStream` on exactly what is watched'
 const CHECK_PASSWORD = 'check user name, password and `authSource`'
+const CHECK_TLS =
+  'check `tlsCAFile`, the names and the expiry in the certificate of the server, and your own certificate'
 const LARGER_OPLOG = 'the oplog is too small for the time that the pipeline was away; see `onHistoryLost`'
 const START_REPLICA_SET = 'start mongod with `--replSet`, also for one node'
 const ENABLE_IMAGES = 'enable `changeStreamPreAndPostImages` with `collMod`, or ask for "whenAvailable"'

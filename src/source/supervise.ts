@@ -1,5 +1,5 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
-import { messageOf, SourceError } from '../errors.js'
+import { type CdcErrorCode, messageOf, SourceError } from '../errors.js'
 import { backOffMs } from '../retry.js'
 import type { ClusterTime, Position, PositionOrigin, SourceRecord } from '../types.js'
 import { abortable, sleep } from '../waiting.js'
@@ -220,9 +220,10 @@ function cursorClosed(): SourceError {
   return new SourceError('CDC_SOURCE_UNAVAILABLE', 'The server closed the change stream', { retryable: true })
 }
 
+const ACCESS: readonly CdcErrorCode[] = ['CDC_SOURCE_UNAUTHORIZED', 'CDC_SOURCE_AUTH_FAILED', 'CDC_SOURCE_TLS_FAILED']
+
 /** For `health()`: one or two words. */
 export function reasonOf({ error }: Verdict): { reason: string; error: string } {
   const { code } = error
-  const isAccess = code === 'CDC_SOURCE_UNAUTHORIZED' || code === 'CDC_SOURCE_AUTH_FAILED'
-  return { reason: isAccess ? 'unauthorized' : 'reconnecting', error: messageOf(error) }
+  return { reason: ACCESS.includes(code) ? 'unauthorized' : 'reconnecting', error: messageOf(error) }
 }

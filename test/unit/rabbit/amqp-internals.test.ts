@@ -30,7 +30,13 @@ const options = {
   contentEncoding: undefined,
   timestamp: 1_700_000_000,
   type: 'insert',
-  headers: { 'x-cdc-operation': 'insert', n: 7, nested: { list: ['a', null, true] } },
+  priority: 3,
+  expiration: '1000',
+  correlationId: 'c',
+  replyTo: undefined,
+  appId: 'app',
+  userId: undefined,
+  headers: { 'x-cdc-operation': 'insert', n: 7, nested: { list: ['a', null, true] }, CC: ['x'] },
 } as const
 
 describe('the short way into amqplib', () => {

@@ -7,7 +7,14 @@ import { checkMessage } from '../../../src/rabbit/message-check.js'
 import type { RabbitMessage } from '../../../src/types.js'
 
 const NOW = '2026-01-02T03:04:05.678Z'
-const defaults = { exchange: 'cdc', routingKey: 'all', persistent: true, mandatory: true, maxMessageBytes: 100 }
+const defaults = {
+  exchange: 'cdc',
+  routingKey: 'all',
+  persistent: true,
+  mandatory: true,
+  maxMessageBytes: 100,
+  login: 'me',
+}
 const body = Buffer.from('{}')
 
 function check(message: unknown, id = 'id-1') {
@@ -45,6 +52,26 @@ describe('message check', () => {
     })
   })
 
+  it('carries the further properties as they are', () => {
+    const own = { priority: 0, expiration: '4294967295', correlationId: 'c', replyTo: 'r', appId: 'a', userId: 'me' }
+    const { options } = check({ body, ...own, CC: ['k1'], BCC: ['k2', 'k3'] })
+    expect(options).toMatchObject(own)
+    expect(options.headers).toEqual({ 'x-cdc-published-at': NOW, CC: ['k1'], BCC: ['k2', 'k3'] })
+  })
+
+  it('repeats the message id in a header when told so, unless the message has one', () => {
+    const told = { ...defaults, deduplicationHeader: 'x-id' }
+    const headersOf = (headers?: Record<string, string>) =>
+      checkMessage({ body, ...(headers && { headers }) }, 'id-1', NOW, told).options.headers
+    expect(headersOf()).toEqual({ 'x-cdc-published-at': NOW, 'x-id': 'id-1' })
+    expect(headersOf({ 'x-id': 'own' })).toEqual({ 'x-cdc-published-at': NOW, 'x-id': 'own' })
+  })
+
+  it('leaves the user to the broker where the log-in is unknown', () => {
+    const { login: _, ...unknown } = defaults
+    expect(checkMessage({ body, userId: 'text' }, 'id-1', NOW, unknown).options.userId).toBe('text')
+  })
+
   it('sends a part of a larger array as that part, without a copy', () => {
     const bytes = new Uint8Array([1, 2, 3, 4]).subarray(1, 3)
     const wire = check({ body: bytes })
@@ -72,6 +99,25 @@ describe('message check', () => {
     ['half a character in the content encoding', { body, contentEncoding: 'a\ud83d' }, 'CDC_MESSAGE_INVALID'],
     ['a timestamp in milliseconds', { body, timestamp: Date.now() }, 'CDC_MESSAGE_INVALID'],
     ['a timestamp with a fraction', { body, timestamp: 1.5 }, 'CDC_MESSAGE_INVALID'],
+    ['a priority of 256', { body, priority: 256 }, 'CDC_MESSAGE_INVALID'],
+    ['a negative priority', { body, priority: -1 }, 'CDC_MESSAGE_INVALID'],
+    ['a priority with a fraction', { body, priority: 0.5 }, 'CDC_MESSAGE_INVALID'],
+    ['an expiration as a number', { body, expiration: 1000 }, 'CDC_MESSAGE_INVALID'],
+    ['an expiration with a unit', { body, expiration: '10 s' }, 'CDC_MESSAGE_INVALID'],
+    ['an expiration beyond 32 bits', { body, expiration: '4294967296' }, 'CDC_MESSAGE_INVALID'],
+    ['a long correlation id', { body, correlationId: long }, 'CDC_MESSAGE_INVALID'],
+    ['a long queue for answers', { body, replyTo: long }, 'CDC_MESSAGE_INVALID'],
+    ['a direct reply', { body, replyTo: 'amq.rabbitmq.reply-to' }, 'CDC_MESSAGE_INVALID'],
+    ['a long application', { body, appId: long }, 'CDC_MESSAGE_INVALID'],
+    ['half a character in the application', { body, appId: 'a\ud83d' }, 'CDC_MESSAGE_INVALID'],
+    ['a user that is a number', { body, userId: 7 }, 'CDC_MESSAGE_INVALID'],
+    ['another user than that of the log-in', { body, userId: 'text' }, 'CDC_MESSAGE_INVALID'],
+    ['a copy for a key that is no list', { body, CC: 'text' }, 'CDC_MESSAGE_INVALID'],
+    ['a copy for a key that is a number', { body, CC: [1] }, 'CDC_MESSAGE_INVALID'],
+    ['a copy for a long key', { body, BCC: [long] }, 'CDC_ROUTING_KEY_TOO_LONG'],
+    ['a header that routes', { body, headers: { CC: ['text'] } }, 'CDC_HEADERS_INVALID'],
+    ['a hidden header that routes', { body, headers: { BCC: ['text'] } }, 'CDC_HEADERS_INVALID'],
+    ['copies that do not fit into the headers', { body, CC: Array(300).fill('k'.repeat(250)) }, 'CDC_HEADERS_INVALID'],
     ['a Date in a header', { body, headers: { at: new Date(0) } }, 'CDC_HEADERS_INVALID'],
   ]
   it.each(bad)('refuses %s', (_, message, code) => {

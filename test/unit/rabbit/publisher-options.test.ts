@@ -6,6 +6,10 @@ import { RabbitPublisher } from '../../../src/rabbit/rabbit-publisher.js'
 import { applyTopology, routes } from '../../../src/rabbit/topology.js'
 
 const url = 'amqp://user:p%40ss@host/v'
+const ownConnection = {
+  url: undefined,
+  connection: { createChannel: async () => ({}), createConfirmChannel: async () => ({}), on: () => ({}) },
+}
 const resolve = (options: Partial<RabbitPublisherOptions> = {}) => resolvePublisherOptions({ url, ...options }, () => 0)
 
 describe('publisher options', () => {
@@ -65,11 +69,25 @@ describe('publisher options', () => {
   })
 
   it.each<[string, unknown, string]>([
-    ['no broker', { url: undefined }, '`url`, `urls` and `connection`, got none'],
+    ['no broker', { url: undefined }, '`url`, `urls`, `connection` and `connect`, got none'],
     ['two brokers', { urls: [url] }, 'got 2'],
     ['an empty list', { url: undefined, urls: [] }, '`urls`'],
     ['a bad URL in a list', { url: undefined, urls: [url, 'x'] }, '`urls[1]`'],
     ['a connection that is none', { url: undefined, connection: {} }, '`connection`'],
+    ['a way to connect that is none', { url: undefined, connect: 'amqp' }, '`connect`'],
+    ['two ways to connect', { connect: async () => ({}) }, 'got 2'],
+    ['TLS options for a URL without TLS', { tls: { ca: 'x' } }, '`tls`'],
+    ['TLS options that are none', { url: 'amqps://h', tls: 'ca' }, '`tls`'],
+    ['TLS options beside a way to connect', { url: undefined, connect: async () => ({}), tls: {} }, '`tls`'],
+    ['credentials beside a connection', { ...ownConnection, credentials: { username: 'u', password: 'p' } }, '`url`'],
+    ['a log-in by certificate without TLS', { credentials: 'external' }, '`credentials: "external"`'],
+    ['another word for credentials', { url: 'amqps://h', credentials: 'plain' }, '`credentials`'],
+    ['credentials without a user', { credentials: { password: 's3cret' } }, '`credentials.username`'],
+    ['credentials without a password', { credentials: { username: 'u' } }, '`credentials.password`'],
+    ['credentials that hold a zero byte', { credentials: { username: 'u\0', password: 's3cret' } }, '`credentials`'],
+    ['another deduplication', { deduplication: 'exchange' }, '`deduplication`'],
+    ['an empty deduplication header', { deduplicationHeader: '' }, '`deduplicationHeader`'],
+    ['deduplication without its header', { deduplication: 'queue', deduplicationHeader: false }, 'deduplicationHeader'],
     ['an unknown option', { confirmTimeout: 1 }, '`confirmTimeout`'],
     ['an unknown option of the exchange', { exchange: { name: 'x', kind: 'topic' } }, '`kind`'],
     ['an unknown option of the queue', { queue: { name: 'q', exclusive: true } }, '`exclusive`'],
@@ -96,9 +114,34 @@ describe('publisher options', () => {
   })
 
   it('shows no password when the publisher is inspected', () => {
-    const publisher = new RabbitPublisher({ urls: [url, 'amqps://user:s3cret@other'] })
-    const shown = inspect(publisher, { depth: 9, showHidden: true, getters: true }) + JSON.stringify(publisher)
+    const publishers = [
+      new RabbitPublisher({ urls: [url, 'amqps://user:s3cret@other'] }),
+      new RabbitPublisher({ url, credentials: { username: 'u', password: 's3cret' } }),
+      new RabbitPublisher({ url: 'amqps://h', tls: { key: 's3cret', passphrase: 's3cret' }, credentials: 'external' }),
+    ]
+    const shown = inspect(publishers, { depth: 9, showHidden: true, getters: true }) + JSON.stringify(publishers)
     expect(shown).not.toMatch(/p@ss|p%40ss|s3cret/)
+  })
+
+  it('sends the message id as a header where that is asked for', () => {
+    expect(resolve().message.deduplicationHeader).toBeUndefined()
+    expect(resolve({ deduplicationHeader: true }).message.deduplicationHeader).toBe('x-deduplication-header')
+    expect(resolve({ deduplicationHeader: 'x-id' }).message.deduplicationHeader).toBe('x-id')
+    expect(resolve({ deduplication: 'queue' })).toMatchObject({
+      nackIsCopy: true,
+      message: { deduplicationHeader: 'x-deduplication-header' },
+    })
+  })
+
+  it('knows the user of the log-in where that is the same at each connect', () => {
+    const login = (options: Partial<RabbitPublisherOptions>) => resolve(options).message.login
+    expect(login({})).toBe('user')
+    expect(login({ credentials: { username: 'own', password: 'p' } })).toBe('own')
+    expect(login({ credentials: () => ({ username: 'own', password: 'p' }) })).toBeUndefined()
+    expect(login({ url: 'amqps://h', credentials: 'external' })).toBeUndefined()
+    expect(login({ socketOptions: { credentials: {} } })).toBeUndefined()
+    expect(login({ url: undefined as never, urls: [url, 'amqp://other@h'] })).toBeUndefined()
+    expect(login(ownConnection as never)).toBeUndefined()
   })
 
   it('refuses to publish before open and after close', async () => {
