@@ -1,4 +1,4 @@
-import type { MongoClient } from 'mongodb'
+import type { BSON, MongoClient } from 'mongodb'
 import { messageOf, OptionsError } from './errors.js'
 import { withDeadline } from './waiting.js'
 
@@ -10,6 +10,11 @@ const TIME_OUTS = {
 } as const
 
 const CLOSE_MS = 2_000
+
+/** The driver's BSON library, loaded when it is first needed. */
+export async function loadBson(): Promise<typeof BSON> {
+  return (await import('mongodb')).BSON
+}
 
 /** A client for this connection string, connected at its first command. @throws OptionsError */
 export async function openOwnClient(uri: string): Promise<MongoClient> {

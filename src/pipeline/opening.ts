@@ -1,30 +1,42 @@
+import type { StopReason } from '../events.js'
 import type { Position } from '../types.js'
 import { abortable } from '../waiting.js'
 import type { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 
+/** What is being done at start, and whose failure it would be. */
+export interface OpeningStage {
+  readonly name: string
+  readonly part: StopReason
+}
+
 /**
- * What comes before reading: the position to go on from, and an open sink. The first position of a first run is saved
+ * What comes before reading: the position to go on from, and open sinks. The first position of a first run is saved
  * before anything is opened, so that a crash a moment later loses nothing. `stage` is told what is being done.
  */
 export async function openParts<E, M>(
-  { source, sink }: ResolvedOptions<E, M>,
+  { source, sink, deadLetter }: ResolvedOptions<E, M>,
   flow: Flow<E, M>,
   signal: AbortSignal,
-  stage: (name: string) => void,
+  stage: (stage: OpeningStage) => void,
 ): Promise<Position | undefined> {
-  stage('loading the checkpoint')
+  stage({ name: 'loading the checkpoint', part: 'checkpoint' })
   let position = await abortable(signal, () => flow.checkpointer.load(signal))
   if (!position && source.startPosition) {
-    stage('asking the source where to start')
+    stage({ name: 'asking the source where to start', part: 'source' })
     const first = await abortable(signal, () => source.startPosition?.({ signal }))
     if (first) {
-      stage('saving the first position')
+      stage({ name: 'saving the first position', part: 'checkpoint' })
       await abortable(signal, () => flow.checkpointer.saveFirst(first, signal))
       position = first
     }
   }
-  stage('opening the sink')
+  stage({ name: 'opening the sink', part: 'sink' })
   await abortable(signal, () => sink.open?.({ signal }))
+  if (deadLetter?.sink && deadLetter.sink !== sink) {
+    stage({ name: 'opening the sink of dead letters', part: 'sink' })
+    await abortable(signal, () => deadLetter.sink?.open?.({ signal }))
+  }
+  stage({ name: 'opening the source', part: 'source' })
   return position
 }
