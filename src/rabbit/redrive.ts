@@ -36,7 +36,7 @@ export interface RedriveResult {
   readonly filtered: number
   /** Letters that failed again; they are back in the queue. */
   readonly failed: number
-  /** What lies in the queue afterwards, by the broker's count. */
+  /** What lies in the queue afterwards, those that failed again included. */
   readonly remaining: number
   /** Why letters failed, the first 100. */
   readonly failures: readonly RedriveFailure[]
@@ -100,8 +100,10 @@ async function redriveAll<E, M>(
     }
     letters.ack(letter)
   }
+  // Counted before: the broker puts them back in its own time.
+  const remaining = (await letters.count()) + counts.failed
   letters.putBack()
-  return { ...counts, remaining: await letters.count(), failures }
+  return { ...counts, remaining, failures }
 }
 
 async function redriveOne<E, M>(
