@@ -24,7 +24,7 @@ export interface RedriveOptions<E, M> {
   readonly sink: Sink<M>
   /** So many letters at most; from 1. @default all that lie there at the beginning */
   readonly limit?: number
-  /** Abort ends it after the letter in hand. */
+  /** Abort ends it after the letter in hand, at most 5 s later. */
   readonly signal?: AbortSignal
 }
 
@@ -51,6 +51,8 @@ export interface RedriveFailure {
 
 const MAX_FAILURES = 100
 const MAX_ATTEMPTS = 5
+/** How long the letter in hand has after an abort, in milliseconds: sent once more it would come twice. */
+const GRACE_MS = 5_000
 const known = ['url', 'connection', 'queue', 'transform', 'sink', 'limit', 'signal']
 
 /**
@@ -84,13 +86,14 @@ async function redriveAll<E, M>(
 ): Promise<RedriveResult> {
   const counts = { redriven: 0, filtered: 0, failed: 0 }
   const failures: RedriveFailure[] = []
+  const late = lateSignal(signal, GRACE_MS)
   // Those that come meanwhile are for the next time: a pipeline that goes on failing would never let it end.
   const there = await letters.count()
   for (let left = Math.min(there, options.limit ?? there); left > 0 && !signal.aborted; left -= 1) {
     const letter = await letters.next()
     if (!letter) break
     try {
-      counts[await redriveOne(letter, options, signal)] += 1
+      counts[await abortable(late, () => redriveOne(letter, options, late))] += 1
     } catch (error) {
       // Kept unacknowledged until the end: put back at once it would be the next one again.
       counts.failed += 1
@@ -125,6 +128,15 @@ async function redriveOne<E, M>(
     })
   }
   return messages.length > 0 ? 'redriven' : 'filtered'
+}
+
+/** Aborted so long after the other one. */
+function lateSignal(signal: AbortSignal, ms: number): AbortSignal {
+  const late = new AbortController()
+  const abort = (): unknown => setTimeout(() => late.abort(signal.reason), ms).unref()
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return late.signal
 }
 
 function assertOptions<E, M>(options: RedriveOptions<E, M>): void {

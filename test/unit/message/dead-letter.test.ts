@@ -3,7 +3,11 @@ import { BSON } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { dateMs, millisecondsOf } from '../../../src/date-ms.js'
 import { TransformError } from '../../../src/errors.js'
-import { type DeadLetterFacts, deadLetterMessage } from '../../../src/message/dead-letter-message.js'
+import {
+  type DeadLetterFacts,
+  type DeadLetterMessageOptions,
+  deadLetterMessage,
+} from '../../../src/message/dead-letter-message.js'
 import { ejsonText } from '../../../src/message/ejson-encoder.js'
 import { parseDeadLetter } from '../../../src/message/parse-dead-letter.js'
 import { decodeEvent } from '../../../src/source/decode-event.js'
@@ -182,7 +186,7 @@ describe('a dead letter', () => {
     [{ routingKey: '' }, 'CDC_OPTION_INVALID'],
     [{ queue: 'dead' }, 'CDC_OPTION_UNKNOWN'],
   ])('is refused %j', (options, code) => {
-    expect(() => deadLetterMessage(options)).toThrow(expect.objectContaining({ code }))
+    expect(() => deadLetterMessage(options as DeadLetterMessageOptions)).toThrow(expect.objectContaining({ code }))
   })
 })
 

@@ -168,4 +168,11 @@ describe('under random schedules of confirms, nacks, failures, filters, fan-out,
       expectOrder(run.world, event => event.key)
     }
   }, 30_000)
+
+  test('failed events hold up the turns of a pipelined stream, and lose nothing of it', async () => {
+    for (const seed of seeds(40)) {
+      const options = { random: seeded(seed), events: 100, keys: 3, nack: 0.05, flaky: 0.05, poison: true }
+      expectDelivered(await play(options, 'pipelined', true, seed % 2 === 0))
+    }
+  }, 30_000)
 })
