@@ -95,6 +95,7 @@ describe('a dead letter', () => {
           expect(ejsonText(read)).toBe(ejsonText(event))
         }),
       ),
+    30_000,
   )
 
   it('keeps dates that JavaScript can not hold', async () => {
