@@ -64,6 +64,10 @@ export const errorCodes = {
   CDC_PUBLISHER_CLOSED: 'The publisher is closed',
   // Pipeline
   CDC_EVENT_FAILED: 'An event failed and `onFailedEvent` is "stop"',
+  CDC_POLICY_FAILED: 'The function in `onFailedEvent` threw, or returned what is no action',
+  CDC_DEAD_LETTER_FAILED: 'The dead letter of an event could not be made, or was refused',
+  CDC_CIRCUIT_OPEN: 'More events failed than `circuitBreaker` allows',
+  CDC_DEAD_LETTER_INVALID: 'A message is no dead letter, or one that does not hold its whole event',
 } as const
 
 /** A code of {@link errorCodes}. */

@@ -18,10 +18,33 @@ export function emitSafely<Name, Payload>(
 }
 
 /** States of a pipeline. `degraded` still runs, but something needs attention: see the reasons. */
-export type PipelineState = 'idle' | 'starting' | 'running' | 'degraded' | 'stopping' | 'stopped' | 'failed'
+export type PipelineState = 'idle' | 'starting' | 'running' | 'degraded' | 'paused' | 'stopping' | 'stopped' | 'failed'
 
 /** Where an event failed. */
 export type FailureStage = 'transform' | 'publish'
+
+/** What is tried again: a stage of an event, or the sending of its dead letter. */
+export type RetryStage = FailureStage | 'dead-letter'
+
+/** What happens to an event that failed for good. */
+export type FailedEventAction = 'stop' | 'skip' | 'dead-letter'
+
+/**
+ * Why a pipeline ended. `stop`: `stop()`, or the signal of `run()`. `source-ended`: the source has nothing more. The
+ * others come with an error: of an event (`event-failed`, `policy-failed`, `dead-letter-failed`, `circuit-open`), of a
+ * part (`source`, `sink`, `checkpoint`), or `start-timeout`.
+ */
+export type StopReason =
+  | 'stop'
+  | 'source-ended'
+  | 'event-failed'
+  | 'policy-failed'
+  | 'dead-letter-failed'
+  | 'circuit-open'
+  | 'source'
+  | 'sink'
+  | 'checkpoint'
+  | 'start-timeout'
 
 // A type, not an interface: typed-emitter asks for an index signature.
 /** Events of a pipeline. Those of single events (`published`, `filtered`) cost nothing while nobody listens. */
@@ -32,8 +55,8 @@ export type PipelineEvents = {
   published: (published: { id: string; event: unknown; messages: number; attempts: number }) => void
   /** A transform filtered the event: nothing is published for it. */
   filtered: (filtered: { id: string; event: unknown }) => void
-  /** A message is going to be sent, or a transform to be called, once more. */
-  retry: (retry: { id: string; stage: FailureStage; error: unknown; attempt: number; delayMs: number }) => void
+  /** A message or a dead letter is going to be sent, or a transform to be called, once more. */
+  retry: (retry: { id: string; stage: RetryStage; error: unknown; attempt: number; delayMs: number }) => void
   /** An event failed for good; `action` is what the policy does with it. */
   failedEvent: (failed: {
     id: string
@@ -41,14 +64,16 @@ export type PipelineEvents = {
     error: unknown
     event: unknown
     attempts: number
-    action: 'stop' | 'skip'
+    action: FailedEventAction
   }) => void
+  /** The dead letter of an event is confirmed: only now its position may be saved. */
+  deadLettered: (letter: { id: string; event: unknown }) => void
   /** A position was saved. */
   checkpoint: (saved: { position: Position; savedAt: Date }) => void
   /** A position could not be saved, or at start loaded; it is tried again; intake pauses when too much is unsaved. */
   checkpointFailed: (failed: { error: unknown; attempt: number; delayMs: number }) => void
-  /** The pipeline ended; `error` is why, if it failed. */
-  stopped: (stopped: { drained: boolean; unconfirmed: number; error?: unknown }) => void
+  /** The pipeline ended; `error` is what it failed with, if it did. */
+  stopped: (stopped: { drained: boolean; unconfirmed: number; reason: StopReason; error?: unknown }) => void
 }
 
 /** Events of a `ChangeStreamSource`. */

@@ -42,6 +42,15 @@ export { type BsonEncoderOptions, type BsonLibrary, bsonEncoder } from './messag
 export { type CompressOptions, compress } from './message/compress.js'
 export { type EjsonMode, ejsonBytes, ejsonText } from './message/ejson-encoder.js'
 export { messageId } from './message-id.js'
+export {
+  type DeadLetterBody,
+  type DeadLetterError,
+  type DeadLetterFacts,
+  type DeadLetterMessageOptions,
+  deadLetterMessage,
+} from './message/dead-letter-message.js'
+export { type DeadLetter, type ParseDeadLetterOptions, parseDeadLetter } from './message/parse-dead-letter.js'
+export type { ReplacedPart } from './message/total-ejson.js'
 
 // Outbox
 export { byAggregate } from './outbox/by-aggregate.js'
@@ -63,6 +72,7 @@ export type { RabbitPublisherOptions } from './rabbit/publisher-options.js'
 export type { BrokerCredentials, BrokerLogin, BrokerTlsOptions } from './rabbit/login.js'
 export type { BindingOptions, ExchangeOptions, QueueOptions, TopologyMode } from './rabbit/topology.js'
 export type { AmqpConnection } from './rabbit/amqp-types.js'
+export { type RedriveFailure, type RedriveOptions, type RedriveResult, redrive } from './rabbit/redrive.js'
 
 // Checkpoint stores
 export { type FileCheckpointStoreOptions, fileCheckpointStore } from './checkpoint/file-checkpoint-store.js'
@@ -77,7 +87,10 @@ export {
 export { createCdcPipeline } from './pipeline/create-cdc-pipeline.js'
 export type { CdcPipeline, StopOptions, StopResult } from './pipeline/cdc-pipeline.js'
 export type { CdcPipelineOptions, Ordering } from './pipeline/pipeline-options.js'
-export type { FailedEventPolicy } from './pipeline/failure-policy.js'
+export type { CircuitBreakerOptions } from './pipeline/circuit.js'
+export type { DeadLetterFailure, DeadLetterOptions } from './pipeline/dead-letters.js'
+export type { EventFailure, FailedEventDecision, FailedEventPolicy } from './pipeline/failure-policy.js'
+export { type StopOnSignalsOptions, stopOnSignals } from './pipeline/stop-on-signals.js'
 export type { CheckpointSummary, PipelineCounters, PipelineHealth, PipelineStats } from './pipeline/health.js'
 
 // Errors
@@ -97,7 +110,16 @@ export {
 } from './errors.js'
 
 // Events
-export type { FailureStage, PipelineEvents, PipelineState, PublisherEvents, SourceEvents } from './events.js'
+export type {
+  FailedEventAction,
+  FailureStage,
+  PipelineEvents,
+  PipelineState,
+  PublisherEvents,
+  RetryStage,
+  SourceEvents,
+  StopReason,
+} from './events.js'
 export type { BackOffOptions } from './retry.js'
 
 // Seams: what own sources, transforms, sinks and stores implement

@@ -1,4 +1,4 @@
-import type { MongoClient } from 'mongodb'
+import type { BSON, MongoClient } from 'mongodb'
 import { messageOf, OptionsError } from './errors.js'
 import { refuseMissing } from './missing-package.js'
 import { withDeadline } from './waiting.js'
@@ -18,6 +18,11 @@ const CLOSE_MS = 2_000
 /** Loads mongodb when it is first needed, so that importing the package doesn't need it. @throws OptionsError */
 export async function loadMongo(load: () => Promise<unknown> = () => import('mongodb')): Promise<Mongo> {
   return (await load().catch(refuseMissing('mongodb'))) as Mongo
+}
+
+/** The driver's BSON library, loaded when it is first needed. @throws OptionsError */
+export async function loadBson(): Promise<typeof BSON> {
+  return (await loadMongo()).BSON
 }
 
 /** A client for this connection string, connected at its first command. @throws OptionsError */

@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { loadMongo } from '../mongo-client.js'
+import { loadBson } from '../mongo-client.js'
 import { assertKnown, assertText } from '../options.js'
 import type { Checkpoint, CheckpointStore } from '../types.js'
 import { failed, folderMissing, foreign } from './errors.js'
@@ -93,8 +93,4 @@ function readable(bson: Bson, bytes: Buffer | undefined, path: string): Checkpoi
 function owned(checkpoint: Checkpoint, name: string, path: string): Checkpoint {
   if (checkpoint.name !== name) throw foreign(path, checkpoint.name, name)
   return checkpoint
-}
-
-async function loadBson(): Promise<Bson> {
-  return (await loadMongo()).BSON
 }

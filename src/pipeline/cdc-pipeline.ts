@@ -12,8 +12,9 @@ export interface StopResult {
 /** How to stop. */
 export interface StopOptions {
   /**
-   * Longest time for what is in flight, in milliseconds, from 0; anything else counts as the default. Ignored when the
-   * pipeline is ending already. @default the pipeline's `drainTimeoutMs`
+   * Longest time for what is in flight, in milliseconds, from 0; anything else counts as the default. While the
+   * pipeline is ending already it shortens the time that is left, and never lengthens it. @default the pipeline's
+   * `drainTimeoutMs`
    */
   readonly drainTimeoutMs?: number
 }
@@ -38,6 +39,19 @@ export interface CdcPipeline extends AsyncDisposable {
    * `CDC_STATE_INVALID` when the pipeline is ending or has ended. After a rejection everything is closed.
    */
   start(): Promise<void>
+  /**
+   * Ends reading, finishes everything that was read, and saves the position; source and sink stay as they are. Resolves
+   * in state `paused`; waits for a broker or a store that is away as long as that lasts. A call again gets the same
+   * promise. Rejects with `CDC_STATE_INVALID` before `start()` and when the pipeline is ending or has ended, with
+   * `CDC_START_ABORTED` when `stop()` came first, with its error when the pipeline failed. Too long a pause, as any:
+   * the oplog no longer holds the position.
+   */
+  pause(): Promise<void>
+  /**
+   * Reads on behind the last settled event. Resolves when the stream stands, at once where nothing is paused; in any
+   * order with `pause()`: the last call wins. Rejects like `pause()`.
+   */
+  resume(): Promise<void>
   /**
    * Ends reading, finishes everything that was read, saves the position, closes source, sink and store. Takes at most
    * `drainTimeoutMs` and five seconds. Never rejects; every caller gets the same promise.

@@ -101,6 +101,14 @@ export class Checkpointer {
     return this.#savingSince !== undefined && performance.now() - this.#savingSince >= maxUnsavedMs
   }
 
+  /** Saves what is settled now, however long the store is away; ends early on `close()`. Never rejects. */
+  async flush(): Promise<void> {
+    while (this.#saving) await this.#saving
+    if (this.#closing.signal.aborted || !this.#isNew()) return
+    this.#begin()
+    await this.#saving
+  }
+
   /** Saves what is settled, within `ms` milliseconds; saves nothing more afterwards. Never rejects. */
   async close(ms: number): Promise<void> {
     this.#closing.abort() // wakes a back-off; a save under way is waited for, since saves come one at a time

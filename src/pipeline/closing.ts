@@ -9,7 +9,7 @@ const CLOSE_MS = 5000
 
 /** Saves what is settled and closes all parts, within five seconds; what hangs is let go. Never rejects. */
 export async function closeParts<E, M>(
-  { source, sink, checkpointStore }: ResolvedOptions<E, M>,
+  { source, sink, deadLetter, checkpointStore }: ResolvedOptions<E, M>,
   checkpointer: Checkpointer,
   reading: Promise<void>,
 ): Promise<void> {
@@ -20,6 +20,7 @@ export async function closeParts<E, M>(
   const closing = Promise.all([
     quietly(saveAndClose),
     quietly(() => sink.close({ drainTimeoutMs: 0 })), // what was in flight has had its time
+    quietly(() => deadLetter?.sink?.close({ drainTimeoutMs: 0 })), // idempotent, should it be the same
     quietly(() => source.close?.()), // not after `reading`: it may be what ends it
     reading,
   ])

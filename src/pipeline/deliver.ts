@@ -1,34 +1,30 @@
-import { OptionsError } from '../errors.js'
-import type { FailureStage } from '../events.js'
+import type { FailedEventAction, FailureStage, RetryStage } from '../events.js'
 import { messageId } from '../message-id.js'
-import { type BackOffOptions, backOffMs } from '../retry.js'
-import type { Sink } from '../types.js'
-import { classifyRefusal, decide, type EventFailure, eventFailed, type FailedEventPolicy } from './failure-policy.js'
+import { backOffMs } from '../retry.js'
+import { Circuit } from './circuit.js'
+import { Disposal, type DisposalOptions } from './dispose.js'
+import type { EventFailure } from './failure-policy.js'
 import { isThenable, type Job, type Part } from './job.js'
 import type { Ordering } from './pipeline-options.js'
+import { notAPromise, sortRefused } from './refusal.js'
 import { TransformStage, type TransformStageOptions } from './transform-stage.js'
 import { Turns } from './turns.js'
 
 /** How events are delivered. */
-export interface DeliverOptions<E, M> extends TransformStageOptions<E, M> {
-  readonly sink: Sink<M>
+export interface DeliverOptions<E, M> extends TransformStageOptions<E, M>, DisposalOptions<E, M> {
   readonly ordering: Ordering<E>
-  readonly onFailedEvent: FailedEventPolicy
-  readonly maxAttempts: number
-  readonly retry: BackOffOptions
-  readonly random: () => number
 }
 
 /** How an event was settled. */
-export type Settlement = 'published' | 'filtered' | 'skipped'
+export type Settlement = 'published' | 'filtered' | 'skipped' | 'deadLettered'
 
 /** What the delivery tells. After `close()` it tells only `settled`, for confirms that come late. */
 export interface DeliverHooks<E, M> {
   /** The messages are encoded: together they have this size. */
   readonly resized: (job: Job<E, M>, bytes: number) => void
   readonly settled: (job: Job<E, M>, outcome: Settlement) => void
-  readonly retrying: (job: Job<E, M>, stage: FailureStage, error: unknown, delayMs: number) => void
-  readonly failed: (failure: EventFailure, action: 'stop' | 'skip') => void
+  readonly retrying: (job: Job<E, M>, stage: RetryStage, error: unknown, delayMs: number) => void
+  readonly failed: (failure: EventFailure, action: FailedEventAction) => void
   /** The pipeline has to end: the event stays unsettled. */
   readonly fatal: (error: unknown) => void
   /** How many events wait because of a nack. */
@@ -39,14 +35,16 @@ export interface DeliverHooks<E, M> {
 
 /**
  * Brings one event from transform to settled: transform, publish all messages in array order at once, retry what was
- * refused, ask the policy about what failed for good. Written with callbacks: per event there is no promise but those
- * of the transform and the sink.
+ * refused; what failed for good is disposed of in `dispose.ts`. Written with callbacks: per event there is no promise
+ * but those of the transform and the sink.
  */
 export class Deliver<E, M> {
   readonly #options: DeliverOptions<E, M>
   readonly #hooks: DeliverHooks<E, M>
   readonly #transforms: TransformStage<E, M, Job<E, M>>
   readonly #turns: Turns<Job<E, M>> | undefined
+  readonly #circuit: Circuit | undefined
+  readonly #disposal: Disposal<E, M>
   readonly #timers = new Set<NodeJS.Timeout>()
   #busy = 0
   #nacked = 0
@@ -60,6 +58,19 @@ export class Deliver<E, M> {
       transformed: (job, messages) => this.#transformed(job, messages),
       failed: (job, error) => this.#transformFailed(job, error),
     })
+    this.#circuit = options.circuitBreaker && new Circuit(options.circuitBreaker)
+    this.#disposal = new Disposal(options, this.#circuit, {
+      decided: hooks.failed,
+      resized: hooks.resized,
+      skipped: job => this.#settle(job, 'skipped'),
+      sent: job => this.#settle(job, 'deadLettered'),
+      again: (job, { stage, error }) => this.#again(job, stage, error),
+      halted: (job, error) => this.#halt(job, error),
+      retrying: (job, error, delayMs, nacked) => {
+        this.#setNacked(job, nacked)
+        hooks.retrying(job, 'dead-letter', error, delayMs)
+      },
+    })
   }
 
   /** Events on which something is still going on; 0 also when what is left can't go on any more after a fatal one. */
@@ -71,8 +82,7 @@ export class Deliver<E, M> {
   start(job: Job<E, M>): void {
     this.#busy += 1
     this.#turns?.enter(job)
-    if (job.keyError !== undefined) this.#giveUp(job, 'transform', job.keyError, 1)
-    else this.#transform(job)
+    this.#transform(job)
   }
 
   /** Ends retries and transforms; what the sink still confirms is settled, nothing else happens any more. */
@@ -80,17 +90,19 @@ export class Deliver<E, M> {
     this.#closed = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#transforms.close(reason)
+    this.#disposal.close()
   }
 
   #transform(job: Job<E, M>): void {
     job.attempts += 1
-    this.#transforms.start(job)
+    if (job.keyError !== undefined) this.#giveUp(job, 'transform', job.keyError)
+    else this.#transforms.start(job)
   }
 
   #transformFailed(job: Job<E, M>, error: unknown): void {
     const retryable = (error as { retryable?: unknown } | undefined)?.retryable === true
     if (retryable && job.attempts < this.#options.maxAttempts) this.#later(job, 'transform', error)
-    else this.#giveUp(job, 'transform', error, job.attempts)
+    else this.#giveUp(job, 'transform', error)
   }
 
   #transformed(job: Job<E, M>, messages: readonly M[]): void {
@@ -106,14 +118,14 @@ export class Deliver<E, M> {
       return { index, message, delivery: { id: messageId(job.record.id, index) }, refusals: 0, error: undefined }
     })
     job.messages = messages.length
-    job.attempts = 0
     try {
       let bytes = 0
       if (sink.sizeOf) for (const message of messages) bytes += sink.sizeOf(message)
       if (sink.sizeOf && bytes >= 0) this.#hooks.resized(job, bytes) // not with NaN, which would stick
+      job.attempts = 0
       return true
     } catch (error) {
-      this.#giveUp(job, 'publish', error, 1)
+      this.#giveUp(job, 'publish', error)
       return false
     }
   }
@@ -167,21 +179,11 @@ export class Deliver<E, M> {
 
   /** Sends again what may be sent again, in array order; the policy is asked when nothing of that is left. */
   #afterRefusal(job: Job<E, M>): void {
-    const refused = job.refused.sort((a, b) => a.index - b.index)
-    job.refused = []
-    let nacked = false
-    job.parts = refused.filter(part => {
-      const kind = classifyRefusal(part.error)
-      if (kind === 'nack') nacked = true
-      else part.refusals += 1
-      const again = kind === 'nack' || (kind === 'retryable' && part.refusals < this.#options.maxAttempts)
-      if (!again) job.lost ??= part
-      return again
-    })
+    const nacked = sortRefused(job, this.#options.maxAttempts)
     this.#setNacked(job, nacked)
     const [first] = job.parts
     if (first) this.#later(job, 'publish', first.error)
-    else this.#giveUp(job, 'publish', job.lost?.error, job.attempts)
+    else this.#giveUp(job, 'publish', job.lost?.[0]?.error)
   }
 
   #later(job: Job<E, M>, stage: FailureStage, error: unknown): void {
@@ -197,27 +199,32 @@ export class Deliver<E, M> {
     this.#hooks.retrying(job, stage, error, delayMs)
   }
 
-  #giveUp(job: Job<E, M>, stage: FailureStage, error: unknown, attempts: number): void {
+  #giveUp(job: Job<E, M>, stage: FailureStage, error: unknown): void {
     if (this.#closed) return
     const { event, id } = job.record
-    const failure: EventFailure = { stage, error, event, id, attempts }
-    const action = decide(this.#options.onFailedEvent, failure)
-    this.#hooks.failed(failure, action)
-    if (action === 'skip') this.#settle(job, 'skipped')
-    else this.#halt(job, failure)
+    this.#disposal.dispose(job, { stage, error, event, id, attempts: job.attempts })
   }
 
-  #halt(job: Job<E, M>, failure: EventFailure): void {
+  /** The policy wants it tried once more: what was not taken is sent again, otherwise the transform is called again. */
+  #again(job: Job<E, M>, stage: FailureStage, error: unknown): void {
+    const { lost } = job
+    job.lost = undefined
+    if (lost) job.parts = lost
+    this.#later(job, lost ? stage : 'transform', error)
+  }
+
+  #halt(job: Job<E, M>, error: unknown): void {
     this.#setNacked(job, false)
     this.#turns?.close()
     this.#busy -= 1
-    this.#hooks.fatal(eventFailed(failure))
+    this.#hooks.fatal(error)
     if (this.#busy === 0) this.#hooks.quiet()
   }
 
   #settle(job: Job<E, M>, outcome: Settlement): void {
     this.#setNacked(job, false)
     this.#busy -= 1
+    if (outcome === 'published' || outcome === 'filtered') this.#circuit?.passed()
     if (this.#turns) this.#goOn(this.#turns.leave(job))
     this.#hooks.settled(job, outcome)
     if (this.#busy === 0) this.#hooks.quiet()
@@ -229,10 +236,4 @@ export class Deliver<E, M> {
     this.#nacked += nacked ? 1 : -1
     this.#hooks.nacked(this.#nacked)
   }
-}
-
-function notAPromise(): OptionsError {
-  return new OptionsError('CDC_OPTION_INVALID', 'Expected `sink.publish` to return a promise, got none', {
-    hint: 'A `return` may be missing; without the promise nobody knows when the message is safe',
-  })
 }

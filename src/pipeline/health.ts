@@ -44,6 +44,8 @@ export interface PipelineCounters {
   failed: number
   /** Failed events that were skipped. */
   skipped: number
+  /** Failed events whose dead letter is confirmed. */
+  deadLettered: number
   /** Attempts after a failed one, of transforms and of publishing. */
   retries: number
 }

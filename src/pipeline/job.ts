@@ -36,8 +36,8 @@ export interface Job<E, M> {
   outstanding: number
   /** Messages of this round that were refused. */
   refused: Part<M>[]
-  /** The first message that failed for good; decided on when all others are confirmed. */
-  lost: Part<M> | undefined
+  /** The messages that failed for good; decided on when all others are confirmed. */
+  lost: Part<M>[] | undefined
   nacked: boolean
 }
 

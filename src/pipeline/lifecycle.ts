@@ -1,17 +1,21 @@
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
-import { CdcError, isCdcError, OptionsError } from '../errors.js'
-import { emitSafely, type PipelineEvents, type PipelineState } from '../events.js'
-import type { PartHealth, Position } from '../types.js'
-import { abortable, deferred, quietly } from '../waiting.js'
+import { emitSafely, type PipelineEvents, type PipelineState, type StopReason } from '../events.js'
+import type { Position } from '../types.js'
+import { abortable, deferred, settledWithin } from '../waiting.js'
 import type { CdcPipeline, StopOptions, StopResult } from './cdc-pipeline.js'
 import { closeParts } from './closing.js'
 import { healthOf, type Observed, type PipelineHealth, type PipelineStats, statsOf } from './health.js'
-import { openParts, type StartStage, startTimedOut } from './opening.js'
+import { Intake } from './intake.js'
+import { notNow, stopping, unlessStopped } from './lifecycle-errors.js'
+import { Listening } from './listening.js'
+import { type OpeningStage, openParts, startTimedOut } from './opening.js'
+import { Pausing } from './pausing.js'
 import { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import { Report } from './report.js'
 import { State } from './state.js'
+import { stopReason } from './stop-reason.js'
 
 const Emitter: new () => TypedEmitter<PipelineEvents> =
   EventEmitter as unknown as new () => TypedEmitter<PipelineEvents>
@@ -20,6 +24,8 @@ const Emitter: new () => TypedEmitter<PipelineEvents> =
  * Start, run, stop and failure, each once:
  *
  *   idle → starting → running ⇄ degraded → stopping → stopped | failed
+ *                          ⇅
+ *                        paused
  *
  * There is one way out, `#end`, taken by `stop()`, a failed start, a fatal error, or a source that comes to its end.
  * Whoever comes first takes it; a fatal error that comes on the way still makes it end as `failed`.
@@ -30,14 +36,19 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
   readonly #state: State
   readonly #flow: Flow<E, M>
   readonly #tell: EventEmitter['emit'] = this.emit.bind(this) as EventEmitter['emit']
+  readonly #intake: Intake<E, M>
+  readonly #listening: Listening<E, M>
+  /** Ends whatever a stop should not wait for: a start, a pause, a resume. */
   readonly #opening = new AbortController()
-  readonly #intake = new AbortController()
   readonly #done = deferred<void>()
-  readonly #unsubscribe: (() => void)[] = []
-  #reading: Promise<void> = Promise.resolve()
+  /** The time of those that are in flight is over. */
+  readonly #expired = deferred<void>()
+  #after: Position | undefined
   #starting: Promise<void> | undefined
+  #pausing: Pausing | undefined
   #started = false
   #ending: Promise<StopResult> | undefined
+  #reason: StopReason = 'stop'
   #fatal: { readonly error: unknown } | undefined
 
   constructor(options: ResolvedOptions<E, M>) {
@@ -48,7 +59,12 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     const report = new Report({ emit, listens: name => this.listenerCount(name) > 0 }, state)
     this.#options = options
     this.#state = state
-    this.#flow = new Flow(options, report, error => this.#fail(error))
+    this.#flow = new Flow(options, report, error => this.#fail(error, 'event-failed'))
+    this.#intake = new Intake(options, this.#flow, {
+      ended: () => this.#sourceEnded(),
+      failed: error => this.#fail(error, 'source'),
+    })
+    this.#listening = new Listening(options, state, this.#flow)
     this.#observed = { state, flow: this.#flow, counters: report.counters, source, sink }
   }
 
@@ -61,17 +77,30 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
   }
 
   start(): Promise<void> {
-    if (this.#ending) return Promise.reject(runsOnce(this.state))
+    if (this.#ending) return Promise.reject(notNow('start', this.state))
     if (this.#starting) return this.#starting
     const starting = deferred<void>()
     this.#starting = starting.promise // before anything is told: a listener may call start() again
+    this.#pausing = new Pausing(starting.promise)
     this.#begin().then(starting.resolve, starting.reject)
     return starting.promise
   }
 
+  pause(): Promise<void> {
+    if (this.#ending || !this.#pausing) return Promise.reject(notNow('pause', this.state))
+    return this.#pausing.to('paused', () => this.#unlessEnding(() => this.#pause()))
+  }
+
+  resume(): Promise<void> {
+    if (this.#ending || !this.#pausing) return Promise.reject(notNow('resume', this.state))
+    return this.#pausing.to('running', () => this.#unlessEnding(() => this.#resume()))
+  }
+
   stop({ drainTimeoutMs }: StopOptions = {}): Promise<StopResult> {
-    const valid = typeof drainTimeoutMs === 'number' && drainTimeoutMs >= 0
-    return this.#end(valid ? Math.min(drainTimeoutMs, 2 ** 31 - 1) : this.#options.drainTimeoutMs)
+    if (!(typeof drainTimeoutMs === 'number' && drainTimeoutMs >= 0)) return this.#end(this.#options.drainTimeoutMs)
+    const ms = Math.min(drainTimeoutMs, 2 ** 31 - 1)
+    if (this.#ending) this.#expireIn(ms, this.#ending)
+    return this.#end(ms)
   }
 
   async run({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -100,7 +129,7 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
 
   async #begin(): Promise<void> {
     const { startTimeoutMs } = this.#options
-    let stage: StartStage = 'loading the checkpoint'
+    let stage: OpeningStage = { name: 'beginning', part: 'stop' }
     const expire = (): void => {
       const { checkpointer } = this.#flow
       this.#opening.abort(startTimedOut(startTimeoutMs, stage, this.#options, checkpointer))
@@ -108,19 +137,18 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     const timer = startTimeoutMs === undefined ? undefined : setTimeout(expire, startTimeoutMs)
     this.#state.enter('starting')
     try {
-      this.#listen()
-      const after = await openParts(this.#options, this.#flow, this.#opening.signal, name => {
-        stage = name
+      this.#listening.begin()
+      this.#after = await openParts(this.#options, this.#flow, this.#opening.signal, now => {
+        stage = now
       })
-      stage = 'opening the source'
-      await abortable(this.#opening.signal, () => this.#read(after))
+      await abortable(this.#opening.signal, () => this.#intake.open(this.#after))
       this.#opening.signal.throwIfAborted() // a stop, or a fatal first event, between the first batch and this line
       this.#state.set('checkpoint', undefined)
-      this.#askHealth()
+      this.#listening.ask()
       this.#started = true
       this.#state.enter('running')
     } catch (error) {
-      if (!this.#ending) this.#fail(error)
+      if (!this.#ending) this.#fail(error, stage.part)
       await this.#ending
       throw this.#fatal ? this.#fatal.error : error
     } finally {
@@ -128,53 +156,43 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     }
   }
 
-  /** Begins to read; resolves when the stream stands. */
-  #read(after: Position | undefined): Promise<void> {
-    const { source, checkpointStore } = this.#options
-    const { signal } = this.#intake
-    const exclude = checkpointStore.namespace ? [checkpointStore.namespace] : []
-    const stands = deferred<void>()
-    let stood = false
-    const onBatch = (): void => {
-      stood = true
-      stands.resolve()
+  /** Everything that was admitted is settled and saved before it is told: a resume reads nothing twice. */
+  async #pause(): Promise<void> {
+    this.#intake.end(stopping())
+    await this.#intake.reading
+    await this.#flow.whenQuiet()
+    await this.#flow.checkpointer.flush()
+    if (!this.#ending) this.#state.enter('paused')
+  }
+
+  async #resume(): Promise<void> {
+    try {
+      await this.#intake.open(this.#flow.span.settledPosition ?? this.#after)
+    } catch (error) {
+      this.#fail(error, 'source')
     }
-    this.#reading = this.#flow.read(source.open({ signal, exclude, ...(after && { after }) }), signal, onBatch).then(
-      () => {
-        stands.resolve()
-        // A source that ends by itself has nothing more to tell. Not before start() is through: it did not fail.
-        if (!signal.aborted) void this.#starting?.then(() => this.stop()).catch(() => undefined)
-      },
-      error => {
-        stands.reject(error)
-        if (stood && !signal.aborted) this.#fail(error)
-      },
-    )
-    return stands.promise
+    if (!this.#ending) this.#state.enter('running')
   }
 
-  #listen(): void {
-    const { source, sink } = this.#options
-    const ends = [
-      source.onHealth?.(health => this.#state.setHealth('source', health)),
-      sink.onHealth?.(health => this.#takeSinkHealth(health)),
-    ]
-    for (const end of ends) if (end) this.#unsubscribe.push(end)
+  /** A stop or a failure ends the waiting; what is done afterwards finds the pipeline ending. */
+  async #unlessEnding(move: () => Promise<void>): Promise<void> {
+    const { signal } = this.#opening
+    await abortable(signal, move).catch(() => undefined)
+    if (this.#fatal) throw this.#fatal.error
+    signal.throwIfAborted()
   }
 
-  /** Once, for what was so before we listened. */
-  #askHealth(): void {
-    const { source, sink } = this.#options
-    if (source.onHealth && source.health) this.#state.setHealth('source', source.health())
-    if (sink.onHealth && sink.health) this.#takeSinkHealth(sink.health())
+  /** Not before a start or a resume is through: it did not fail. */
+  #sourceEnded(): void {
+    const end = (): void => {
+      if (!this.#ending) this.#reason = 'source-ended'
+      void this.#end(this.#options.drainTimeoutMs)
+    }
+    this.#pausing?.moving.then(end, () => undefined)
   }
 
-  #takeSinkHealth(health: PartHealth): void {
-    this.#state.setHealth('sink', health)
-    this.#flow.setSinkOk(health.ok)
-  }
-
-  #fail(error: unknown): void {
+  #fail(error: unknown, part: StopReason): void {
+    if (!this.#fatal) this.#reason = stopReason(error, part)
     this.#fatal ??= { error }
     void this.#end(this.#options.drainTimeoutMs)
   }
@@ -183,24 +201,29 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     if (this.#ending) return this.#ending
     const ending = deferred<StopResult>()
     this.#ending = ending.promise // before anything is told: a listener may call stop() again
-    this.#finish(drainTimeoutMs).then(ending.resolve, ending.reject)
+    this.#expireIn(drainTimeoutMs, ending.promise)
+    this.#finish().then(ending.resolve, ending.reject)
     return ending.promise
   }
 
-  async #finish(drainTimeoutMs: number): Promise<StopResult> {
-    const reason = new CdcError('CDC_START_ABORTED', 'The pipeline is stopping')
+  #expireIn(ms: number, ending: Promise<StopResult>): void {
+    void settledWithin(ending, ms).then(this.#expired.resolve)
+  }
+
+  async #finish(): Promise<StopResult> {
+    const reason = stopping()
     this.#state.enter('stopping')
     this.#opening.abort(reason)
-    this.#intake.abort(reason)
-    await this.#flow.drain(drainTimeoutMs)
+    this.#intake.end(reason)
+    await Promise.race([this.#flow.whenQuiet(), this.#expired.promise])
     this.#flow.close(reason)
-    for (const unsubscribe of this.#unsubscribe) void quietly(unsubscribe)
-    await closeParts(this.#options, this.#flow.checkpointer, this.#reading)
+    this.#listening.end()
+    await closeParts(this.#options, this.#flow.checkpointer, this.#intake.reading)
     const unconfirmed = this.#flow.span.unsettled
     const saved = this.#flow.checkpointer.unsavedEvents === 0
     const result = { drained: unconfirmed === 0 && saved, unconfirmed }
     this.#state.enter(this.#fatal ? 'failed' : 'stopped')
-    emitSafely(this.#tell, 'stopped', { ...result, ...this.#fatal })
+    emitSafely(this.#tell, 'stopped', { ...result, reason: this.#reason, ...this.#fatal })
     this.#settleDone()
     return result
   }
@@ -211,15 +234,4 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     if (this.#fatal) this.#done.reject(this.#fatal.error)
     else this.#done.resolve()
   }
-}
-
-/** stop() before the stream stood is a clean end; `done` tells whether it became one. */
-function unlessStopped(error: unknown): void {
-  if (!isCdcError(error) || error.code !== 'CDC_START_ABORTED') throw error
-}
-
-function runsOnce(state: PipelineState): OptionsError {
-  return new OptionsError('CDC_STATE_INVALID', `Expected \`start()\` on a new pipeline, got one that is ${state}`, {
-    hint: 'One object, one run: create a new pipeline',
-  })
 }

@@ -10,6 +10,9 @@ import {
 } from '../options.js'
 import type { BackOffOptions } from '../retry.js'
 import type { CheckpointStore, Sink, Source, Transform } from '../types.js'
+import type { CircuitBreakerOptions } from './circuit.js'
+import type { DeadLetterOptions } from './dead-letters.js'
+import { resolveFailureOptions } from './failure-options.js'
 import type { FailedEventPolicy } from './failure-policy.js'
 
 /**
@@ -49,9 +52,21 @@ export interface CdcPipelineOptions<E, M> {
   readonly maxInFlightBytes?: number
   /**
    * What happens to an event that failed for good. `stop`: the pipeline fails, and the next start begins with this
-   * event. `skip`: it is dropped, which leaves a hole in the history of its document. @default 'stop'
+   * event. `skip`: it is dropped. `dead-letter`: it goes where `deadLetter` says, and is settled when that is confirmed.
+   * Both leave a hole in the history of its document. A function decides case by case, and may ask for one more attempt
+   * by `'retry'`; one that never answers holds its lane, and with it the position. @default 'stop'
    */
-  readonly onFailedEvent?: FailedEventPolicy
+  readonly onFailedEvent?: FailedEventPolicy<NoInfer<E>>
+  /**
+   * Where dead letters go, and what they look like; required with `onFailedEvent: 'dead-letter'`. They hold the whole
+   * event, also what the transform leaves out. @default none
+   */
+  readonly deadLetter?: DeadLetterOptions<NoInfer<E>, NoInfer<M>>
+  /**
+   * So many failed events among the last ones stop the pipeline with `CDC_CIRCUIT_OPEN`, before the policy empties the
+   * stream into the dead letters. @default none
+   */
+  readonly circuitBreaker?: CircuitBreakerOptions
   /**
    * Asynchronous transforms at once; from 1. Too large: that many calls on whatever they ask. @default 16
    */
@@ -94,9 +109,13 @@ export interface CdcPipelineOptions<E, M> {
   readonly startTimeoutMs?: number
 }
 
+type Optional = 'transform' | 'deadLetter' | 'circuitBreaker' | 'startTimeoutMs'
+
 /** Options with all defaults filled in. */
-export type ResolvedOptions<E, M> = Required<Omit<CdcPipelineOptions<E, M>, 'startTimeoutMs' | 'transform'>> & {
+export type ResolvedOptions<E, M> = Required<Omit<CdcPipelineOptions<E, M>, Optional>> & {
   readonly transform: Transform<E, M>
+  readonly deadLetter: DeadLetterOptions<E, M> | undefined
+  readonly circuitBreaker: CircuitBreakerOptions | undefined
   readonly startTimeoutMs: number | undefined
   /** From 0 to 1, for the jitter of delays. */
   readonly random: () => number
@@ -112,6 +131,8 @@ const known: readonly (keyof CdcPipelineOptions<unknown, unknown>)[] = [
   'maxInFlight',
   'maxInFlightBytes',
   'onFailedEvent',
+  'deadLetter',
+  'circuitBreaker',
   'transformConcurrency',
   'transformTimeoutMs',
   'maxAttempts',
@@ -135,7 +156,7 @@ function duration(name: string, value: number, min = 1): number {
 export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>): ResolvedOptions<E, M> {
   assertKnown('createCdcPipeline', options, known)
   // Defaults by destructuring: unlike `??` they let a `null` through to its error.
-  const { ordering = 'document', onFailedEvent = 'stop', retry = {}, startTimeoutMs } = options
+  const { ordering = 'document', retry = {}, startTimeoutMs } = options
   const { maxInFlight = 1000, maxInFlightBytes = 16 * 2 ** 20, maxAttempts = 5, drainTimeoutMs = 30_000 } = options
   const { transformConcurrency = 16, transformTimeoutMs = 30_000 } = options
   const { checkpointIntervalMs = 1000, idleCheckpointIntervalMs = 10_000 } = options
@@ -150,7 +171,7 @@ export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>):
     ordering,
     maxInFlight: assertInteger('maxInFlight', maxInFlight, 1, 1_000_000),
     maxInFlightBytes: assertInteger('maxInFlightBytes', maxInFlightBytes, 1),
-    onFailedEvent: assertOneOf('onFailedEvent', onFailedEvent, ['stop', 'skip']),
+    ...resolveFailureOptions(options),
     transformConcurrency: assertInteger('transformConcurrency', transformConcurrency, 1),
     transformTimeoutMs: duration('transformTimeoutMs', transformTimeoutMs),
     maxAttempts: assertInteger('maxAttempts', maxAttempts, 1),

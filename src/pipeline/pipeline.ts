@@ -1,7 +1,6 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { SourceError } from '../errors.js'
 import type { SourceRecord } from '../types.js'
-import { withDeadline } from '../waiting.js'
 import { Checkpointer } from './checkpointer.js'
 import { Deliver, type Settlement } from './deliver.js'
 import { Fifo } from './fifo.js'
@@ -33,7 +32,7 @@ export class Flow<E, M> {
   #closed = false
   #sinkOk = true
   #wake: (() => void) | undefined
-  #onQuiet: (() => void) | undefined
+  #onQuiet: (() => void)[] = []
 
   constructor(options: ResolvedOptions<E, M>, report: Report, fatal: (error: unknown) => void) {
     this.#options = options
@@ -88,13 +87,12 @@ export class Flow<E, M> {
     this.wake()
   }
 
-  /** Resolves when nothing is going on any more, or after `ms` milliseconds. */
-  async drain(ms: number): Promise<void> {
-    const quiet = new Promise<void>(resolve => {
-      this.#onQuiet = resolve
+  /** Resolves when nothing is going on any more. */
+  whenQuiet(): Promise<void> {
+    return new Promise<void>(resolve => {
+      this.#onQuiet.push(resolve)
+      this.#quiet()
     })
-    this.#quiet()
-    await withDeadline(quiet, ms, () => undefined)
   }
 
   /** Ends retries and transforms; only confirms that are under way still settle. */
@@ -136,7 +134,8 @@ export class Flow<E, M> {
   }
 
   #quiet(): void {
-    if (this.#deliver.busy === 0 && !this.#starting) this.#onQuiet?.()
+    if (this.#onQuiet.length === 0 || this.#deliver.busy > 0 || this.#starting) return
+    for (const resolve of this.#onQuiet.splice(0)) resolve()
   }
 
   #mustWait(record: SourceRecord<E>): boolean {

@@ -1,4 +1,4 @@
-import type { FailureStage, PipelineEvents } from '../events.js'
+import type { FailedEventAction, PipelineEvents, RetryStage } from '../events.js'
 import type { Checkpoint, PartHealth } from '../types.js'
 import type { Settlement } from './deliver.js'
 import type { EventFailure } from './failure-policy.js'
@@ -21,6 +21,7 @@ export class Report {
     messages: 0,
     failed: 0,
     skipped: 0,
+    deadLettered: 0,
     retries: 0,
   }
   readonly #telling: Telling
@@ -38,18 +39,20 @@ export class Report {
       const { messages, attempts } = job
       this.counters.messages += messages
       if (this.#telling.listens('published')) this.#telling.emit('published', { id, event, messages, attempts })
+    } else if (outcome === 'deadLettered') {
+      this.#telling.emit('deadLettered', { id, event })
     } else if (outcome === 'filtered' && this.#telling.listens('filtered')) {
       this.#telling.emit('filtered', { id, event })
     }
   }
 
-  retrying<E, M>(job: Job<E, M>, stage: FailureStage, error: unknown, delayMs: number): void {
+  retrying<E, M>(job: Job<E, M>, stage: RetryStage, error: unknown, delayMs: number): void {
     this.counters.retries += 1
     if (!this.#telling.listens('retry')) return
     this.#telling.emit('retry', { id: job.record.id, stage, error, attempt: job.attempts, delayMs })
   }
 
-  failed(failure: EventFailure, action: 'stop' | 'skip'): void {
+  failed(failure: EventFailure, action: FailedEventAction): void {
     this.counters.failed += 1
     this.#telling.emit('failedEvent', { ...failure, action })
   }

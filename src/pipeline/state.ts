@@ -2,7 +2,7 @@ import type { PipelineEvents, PipelineState } from '../events.js'
 import type { PartHealth } from '../types.js'
 
 /** Who can degrade a pipeline. */
-export type ReasonOf = 'source' | 'sink' | 'nack' | 'checkpoint'
+export type ReasonOf = 'source' | 'sink' | 'dead-letter' | 'nack' | 'checkpoint'
 
 /**
  * The state of a pipeline. Between start and stop it is `running`, or `degraded` as long as anybody gives a reason;
@@ -42,8 +42,9 @@ export class State {
   }
 
   /** Takes over what a source or sink says about itself. */
-  setHealth(by: 'source' | 'sink', health: PartHealth): void {
-    this.set(by, health.ok ? undefined : (health.reason ?? `${by} not ok`))
+  setHealth(by: 'source' | 'sink' | 'dead-letter', health: PartHealth): void {
+    const reason = health.reason ?? `${by} not ok`
+    this.set(by, health.ok ? undefined : by === 'dead-letter' ? `dead-letter ${reason}` : reason)
   }
 
   #change(to: PipelineState, reasonsChanged = false): void {

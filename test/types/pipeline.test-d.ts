@@ -1,4 +1,5 @@
 import { describe, expectTypeOf, test } from 'vitest'
+import { deadLetterMessage } from '../../src/message/dead-letter-message.js'
 import type { CdcPipeline } from '../../src/pipeline/cdc-pipeline.js'
 import { createCdcPipeline } from '../../src/pipeline/create-cdc-pipeline.js'
 import type { CheckpointStore, RabbitMessage, Sink, Source, Transform } from '../../src/types.js'
@@ -60,5 +61,34 @@ describe('createCdcPipeline', () => {
     pipeline.on('state', change => expectTypeOf(change.reasons).toEqualTypeOf<readonly string[]>())
     // @ts-expect-error no such event
     pipeline.on('error', () => {})
+  })
+})
+
+describe('failing events', () => {
+  test('a function in `onFailedEvent` and `deadLetter.message` get the events of the source', () => {
+    createCdcPipeline({
+      ...parts,
+      transform: () => ({ body }),
+      onFailedEvent: async ({ event, attempts }) => {
+        expectTypeOf(event).toEqualTypeOf<Change>()
+        return attempts < 3 ? 'retry' : 'dead-letter'
+      },
+      deadLetter: {
+        message: ({ event, failedAt }) => {
+          expectTypeOf(event).toEqualTypeOf<Change>()
+          return { body, timestamp: failedAt.getTime() / 1000 }
+        },
+      },
+    })
+    createCdcPipeline({ ...parts, transform: () => ({ body }), deadLetter: { sink, message: deadLetterMessage() } })
+  })
+
+  test('does not compile with a word that is no action, or a letter that the sink does not take', () => {
+    // @ts-expect-error `retry` alone would never end
+    createCdcPipeline({ ...parts, transform: () => ({ body }), onFailedEvent: 'retry' })
+    // @ts-expect-error not an action
+    createCdcPipeline({ ...parts, transform: () => ({ body }), onFailedEvent: () => 'ignore' })
+    // @ts-expect-error a body must be bytes
+    createCdcPipeline({ ...parts, transform: () => ({ body }), deadLetter: { message: () => ({ body: 'text' }) } })
   })
 })

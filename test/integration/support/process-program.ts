@@ -7,6 +7,7 @@ import {
   type CheckpointStore,
   changeEventMessage,
   createCdcPipeline,
+  deadLetterMessage,
   fileCheckpointStore,
   mongoCheckpointStore,
   RabbitPublisher,
@@ -30,6 +31,10 @@ export interface ProcessOptions {
   }
   /** Each tenth event is held up for so long, so that events are settled out of order. */
   readonly slowMs?: number
+  /** What happens to events whose document has a field `poison`, over which the transform throws. */
+  readonly onFailedEvent?: 'stop' | 'skip' | 'dead-letter'
+  /** The queue of dead letters. */
+  readonly deadLetters?: string
   /** Prints every event with everything that can be seen of it, and all parts, as a careless logger would. */
   readonly verbose?: boolean
 }
@@ -49,6 +54,8 @@ const {
   store,
   pipeline: more,
   slowMs,
+  onFailedEvent,
+  deadLetters,
   verbose,
 } = JSON.parse(process.env.PIPELINE ?? '{}') as ProcessOptions
 
@@ -77,11 +84,16 @@ const pipeline = createCdcPipeline({
   source,
   transform: event => {
     events += 1
+    if ((event as { fullDocument?: { poison?: unknown } }).fullDocument?.poison) throw new Error('poison')
     return slowMs !== undefined && events % 10 === 0 ? sleep(slowMs).then(() => shape(event)) : shape(event)
   },
   sink,
   checkpointStore,
   retry: { minDelayMs: 20, maxDelayMs: 300 },
+  ...(onFailedEvent && { onFailedEvent }),
+  ...(deadLetters !== undefined && {
+    deadLetter: { message: deadLetterMessage({ exchange: '', routingKey: deadLetters }) },
+  }),
   ...more,
 })
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   ChangeStreamSource,
   createCdcPipeline,
+  deadLetterMessage,
   deleteAfterConfirm,
   enrich,
   fileCheckpointStore,
@@ -11,6 +12,8 @@ import {
   mongoCheckpointStore,
   outboxRouter,
   RabbitPublisher,
+  redrive,
+  stopOnSignals,
   validate,
 } from '../../../src/index.js'
 import { read, rowsOf, sectionOf } from './pages.js'
@@ -33,9 +36,9 @@ function propertiesOf(path: string, name: string): string[] {
 }
 
 /** The options that the code itself names when it refuses one that does not exist. */
-function acceptedBy(make: (options: never) => unknown): string[] {
+async function acceptedBy(make: (options: never) => unknown): Promise<string[]> {
   try {
-    make({ nonsense: 1 } as never)
+    await make({ nonsense: 1 } as never)
   } catch (error) {
     if (isCdcError(error) && error.code === 'CDC_OPTION_UNKNOWN') {
       return error.message.split('expected one of ')[1]?.split(', ') ?? []
@@ -45,6 +48,13 @@ function acceptedBy(make: (options: never) => unknown): string[] {
 }
 
 const url = 'amqp://localhost'
+const seams = {
+  name: 'orders',
+  source: new ChangeStreamSource({ uri: 'mongodb://localhost', database: 'shop' }),
+  transform: () => null,
+  sink: new RabbitPublisher({ url }),
+  checkpointStore: memoryCheckpointStore(),
+}
 
 interface Part {
   readonly heading: string
@@ -82,6 +92,31 @@ const parts: readonly Part[] = [
     heading: 'createCdcPipeline',
     declarations: [['src/pipeline/pipeline-options.ts', 'CdcPipelineOptions']],
     make: options => createCdcPipeline(options),
+  },
+  {
+    heading: 'deadLetter',
+    declarations: [['src/pipeline/dead-letters.ts', 'DeadLetterOptions']],
+    make: deadLetter => createCdcPipeline({ ...seams, deadLetter }),
+  },
+  {
+    heading: 'circuitBreaker',
+    declarations: [['src/pipeline/circuit.ts', 'CircuitBreakerOptions']],
+    make: circuitBreaker => createCdcPipeline({ ...seams, circuitBreaker }),
+  },
+  {
+    heading: 'deadLetterMessage',
+    declarations: [['src/message/dead-letter-message.ts', 'DeadLetterMessageOptions']],
+    make: options => deadLetterMessage(options),
+  },
+  {
+    heading: 'redrive',
+    declarations: [['src/rabbit/redrive.ts', 'RedriveOptions']],
+    make: options => redrive(options),
+  },
+  {
+    heading: 'stopOnSignals',
+    declarations: [['src/pipeline/stop-on-signals.ts', 'StopOnSignalsOptions']],
+    make: options => stopOnSignals(createCdcPipeline(seams), options),
   },
   {
     heading: 'fileCheckpointStore',
@@ -131,8 +166,8 @@ describe('docs/configuration.md', () => {
       expect(rows).toEqual(declarations.flatMap(([path, name]) => propertiesOf(path, name)).sort())
     })
 
-    it('has one row for each option that the code takes, and no other', () => {
-      expect(rows).toEqual(acceptedBy(make).sort())
+    it('has one row for each option that the code takes, and no other', async () => {
+      expect(rows).toEqual((await acceptedBy(make)).sort())
     })
   })
 

@@ -184,7 +184,7 @@ describe('stop', () => {
     expect(await stop).toEqual({ drained: true, unconfirmed: 0 })
     expect(store.saved.at(-1)).toBe(3)
     expect([source.closed, store.closed, sink.closed]).toEqual([1, 1, { drainTimeoutMs: 0 }])
-    expect(stopped).toEqual([{ drained: true, unconfirmed: 0 }])
+    expect(stopped).toEqual([{ drained: true, unconfirmed: 0, reason: 'stop' }])
     await pipeline.done
   })
 
@@ -301,7 +301,7 @@ describe('a fatal error', () => {
     await done
     expect(store.saved).toEqual([1])
     expect(pipeline.health()).toMatchObject({ state: 'failed', live: false, ready: false })
-    expect(stopped).toEqual([{ drained: true, unconfirmed: 0, error }])
+    expect(stopped).toEqual([{ drained: true, unconfirmed: 0, reason: 'source', error }])
     expect(await pipeline.stop()).toEqual({ drained: true, unconfirmed: 0 })
   })
 

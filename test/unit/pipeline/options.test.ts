@@ -30,7 +30,21 @@ describe('createCdcPipeline', () => {
     [{ ordering: 'strict' }, 'Expected `ordering` to be one of "document", "pipelined", got "strict"'],
     [{ maxInFlight: 0 }, 'Expected `maxInFlight` to be a whole number from 1 to 1000000, got 0'],
     [{ maxInFlightBytes: 0.5 }, /Expected `maxInFlightBytes` to be a whole number from 1 to \d+, got 0.5/],
-    [{ onFailedEvent: 'retry' }, 'Expected `onFailedEvent` to be one of "stop", "skip", got "retry"'],
+    [{ onFailedEvent: 'retry' }, 'Expected `onFailedEvent` to be one of "stop", "skip", "dead-letter", got "retry"'],
+    [{ onFailedEvent: 'dead-letter' }, 'Expected `deadLetter` with `onFailedEvent: "dead-letter"`, got none'],
+    [{ deadLetter: {} }, 'Expected `deadLetter.message` to be a function, got undefined'],
+    [
+      { deadLetter: { message: String, sink: {} } },
+      /Expected `deadLetter.sink` to be an object with a method `publish`/,
+    ],
+    [
+      { circuitBreaker: { failures: 3 } },
+      'Expected `circuitBreaker.of` to be a whole number from 1 to 1000000, got undefined',
+    ],
+    [
+      { circuitBreaker: { failures: 3, of: 2 } },
+      'Expected `circuitBreaker.failures` to be a whole number from 1 to 2, got 3',
+    ],
     [{ transformConcurrency: 0 }, /`transformConcurrency`/],
     [{ transformTimeoutMs: 0 }, 'Expected `transformTimeoutMs` to be a number from 1 to 2147483647, got 0'],
     [{ maxAttempts: 0 }, /`maxAttempts`/],
@@ -51,7 +65,12 @@ describe('createCdcPipeline', () => {
     expect(() => create(options)).toThrow(expect.objectContaining({ name: 'OptionsError', code: 'CDC_OPTION_INVALID' }))
   })
 
-  test.each([{ maxInflight: 5 }, { retry: { retries: 3 } }])('refuses the unknown option of %j', options => {
+  test.each([
+    { maxInflight: 5 },
+    { retry: { retries: 3 } },
+    { deadLetter: { message: String, queue: 'q' } },
+    { circuitBreaker: { failures: 1, of: 2, windowMs: 5 } },
+  ])('refuses the unknown option of %j', options => {
     expect(() => create(options)).toThrow(expect.objectContaining({ code: 'CDC_OPTION_UNKNOWN' }))
   })
 

@@ -13,6 +13,7 @@ import { barrier, heartbeat, record, type TestEvent } from './records.js'
 /** A message of event `n`. */
 export interface TestMessage {
   readonly n: number
+  /** -1: the dead letter. */
   readonly index: number
 }
 
@@ -23,6 +24,8 @@ export interface WorldOptions {
   /** Share of publishes that are nacked, and of those that fail in passing. */
   readonly nack: number
   readonly flaky: number
+  /** Whether transforms throw for some events, and the sink refuses the messages of others for good. */
+  readonly poison?: boolean
 }
 
 /**
@@ -48,10 +51,17 @@ export class World {
     this.#process += 1
   }
 
-  /** What has to arrive of event `n`: filtered, one message, or two. */
+  /** Where event `n` fails for good. */
+  poisoned(n: number): 'transform' | 'publish' | undefined {
+    if (!this.#options.poison || n % 7 === 0) return undefined
+    return n % 5 === 1 ? 'transform' : n % 5 === 2 ? 'publish' : undefined
+  }
+
+  /** What has to arrive of event `n`: filtered, one message, two, or a dead letter. */
   expected(n: number): readonly TestMessage[] {
     const { event } = this.log[n - 1]!
     if (!event || n % 7 === 0) return []
+    if (this.poisoned(n)) return [{ n, index: -1 }]
     return n % 5 === 0 ? [0, 1].map(index => ({ n, index })) : [{ n, index: 0 }]
   }
 
@@ -80,6 +90,8 @@ export class World {
     const random = this.#options.random
     return event => {
       const messages = this.expected(event.n)
+      if (this.poisoned(event.n) === 'transform') throw new Error('poison')
+      if (this.poisoned(event.n) === 'publish') return { n: event.n, index: 0 }
       const output = messages.length === 0 ? null : messages.length === 1 ? messages[0]! : messages
       return random() < 0.5 ? output : wait(random).then(() => output)
     }
@@ -91,6 +103,9 @@ export class World {
     return {
       publish: async (message, delivery) => {
         if (process !== this.#process) return new Promise(() => {})
+        if (message.index === 0 && this.poisoned(message.n)) {
+          throw Object.assign(new Error('poison'), { reason: 'invalid', retryable: false })
+        }
         const fate = random()
         if (fate >= nack + flaky) this.#arrive(message, delivery)
         await wait(random)

@@ -1,0 +1,201 @@
+import * as fc from 'fast-check'
+import { BSON } from 'mongodb'
+import { describe, expect, it } from 'vitest'
+import { dateMs, millisecondsOf } from '../../../src/date-ms.js'
+import { TransformError } from '../../../src/errors.js'
+import {
+  type DeadLetterFacts,
+  type DeadLetterMessageOptions,
+  deadLetterMessage,
+} from '../../../src/message/dead-letter-message.js'
+import { ejsonText } from '../../../src/message/ejson-encoder.js'
+import { parseDeadLetter } from '../../../src/message/parse-dead-letter.js'
+import { decodeEvent } from '../../../src/source/decode-event.js'
+import { bsonDocument } from './bson-arbitraries.js'
+import { insertEvent } from './events.js'
+
+const facts = (more: Partial<DeadLetterFacts> = {}): DeadLetterFacts => ({
+  pipeline: 'orders',
+  id: '826565E0C0',
+  stage: 'transform',
+  attempts: 2,
+  error: new TransformError('CDC_TRANSFORM_FAILED', 'A transform threw', { cause: new TypeError('no total') }),
+  event: insertEvent,
+  failedAt: new Date(1_700_000_000_123),
+  ...more,
+})
+
+const make = deadLetterMessage({ exchange: 'dead', routingKey: 'orders' })
+const bodyOf = (more: Partial<DeadLetterFacts> = {}): Record<string, unknown> =>
+  JSON.parse(Buffer.from(make(facts(more)).body).toString())
+
+/** An event as the source decodes it. */
+const decoded = (document: Record<string, unknown>, promoteValues: boolean): unknown =>
+  decodeEvent(BSON.serialize(document), BSON.deserialize, promoteValues)
+
+describe('a dead letter', () => {
+  it('tells in body and headers what failed, where, how often and when', () => {
+    const message = make(facts())
+    expect(message).toMatchObject({
+      exchange: 'dead',
+      routingKey: 'orders',
+      contentType: 'application/json',
+      type: 'dead-letter',
+      timestamp: 1_700_000_000,
+      headers: {
+        'x-cdc-pipeline': 'orders',
+        'x-cdc-event-id': '826565E0C0',
+        'x-cdc-stage': 'transform',
+        'x-cdc-attempts': 2,
+        'x-cdc-failed-at': '2023-11-14T22:13:20.123Z',
+        'x-cdc-error-code': 'CDC_TRANSFORM_FAILED',
+        'x-cdc-error-name': 'TypeError',
+        'x-cdc-error-message': 'no total',
+      },
+    })
+    expect(message.messageId).toBeUndefined() // the pipeline gives the stable one
+    expect(bodyOf()).toEqual({
+      deadLetter: 1,
+      pipeline: 'orders',
+      id: '826565E0C0',
+      stage: 'transform',
+      attempts: 2,
+      failedAt: '2023-11-14T22:13:20.123Z',
+      error: {
+        name: 'TransformError',
+        code: 'CDC_TRANSFORM_FAILED',
+        message: 'A transform threw',
+        cause: { name: 'TypeError', message: 'no total' },
+      },
+      replaced: [],
+      event: JSON.parse(ejsonText(insertEvent, 'canonical')),
+    })
+  })
+
+  it('is alone enough to reproduce the failure', async () => {
+    const transform = (event: { fullDocument: { total: BSON.Long } }): string => {
+      if (event.fullDocument.total.toString() === '9007199254740993') throw new RangeError('one cent too many')
+      return 'fine'
+    }
+    const { body } = make(facts())
+    const { event, error } = await parseDeadLetter<Parameters<typeof transform>[0]>(body)
+    expect(() => transform(event)).toThrow('one cent too many')
+    expect(error.code).toBe('CDC_TRANSFORM_FAILED')
+  })
+
+  it.each([true, false])(
+    'gives back every value as the source has decoded it, with `promoteValues: %s`',
+    promoteValues =>
+      fc.assert(
+        fc.asyncProperty(bsonDocument, async document => {
+          const event = decoded(document, promoteValues)
+          const { event: read, replaced } = await parseDeadLetter(make(facts({ event })).body, { promoteValues })
+          expect(replaced).toEqual([])
+          expect(BSON.serialize(read)).toEqual(BSON.serialize(event as BSON.Document))
+          expect(ejsonText(read)).toBe(ejsonText(event))
+        }),
+      ),
+    30_000,
+  )
+
+  it('keeps dates that JavaScript can not hold', async () => {
+    const far = Object.defineProperty(new Date(Number.NaN), dateMs, { value: -9_000_000_000_000_000n })
+    const { event } = await parseDeadLetter<{ a: { d: Date }[] }>(make(facts({ event: { a: [{ d: far }] } })).body)
+    expect(millisecondsOf(event.a[0]?.d as Date)).toBe(-9_000_000_000_000_000n)
+  })
+
+  it('holds all that can be written of an event that a transform has spoilt, and tells the rest', () => {
+    const cycle: Record<string, unknown> = { n: 1 }
+    cycle.self = cycle
+    const event = {
+      fine: new Date(0),
+      bad: new Date(Number.NaN),
+      nested: [{ f: () => 1, n: 2 }, cycle],
+      get trap(): never {
+        throw new Error('trap')
+      },
+      map: new Map([['huge', 2n ** 70n]]),
+    }
+    expect(bodyOf({ event })).toMatchObject({
+      event: {
+        fine: { $date: { $numberLong: '0' } },
+        bad: null,
+        nested: [
+          { f: null, n: { $numberInt: '2' } },
+          { n: { $numberInt: '1' }, self: null },
+        ],
+        trap: null,
+        map: { huge: null },
+      },
+      replaced: [
+        { path: 'bad', problem: expect.stringContaining('an Invalid Date') },
+        { path: 'nested.0.f', problem: expect.stringContaining('a function') },
+        { path: 'nested.1.self' },
+        { path: 'trap' },
+        { path: 'map.huge', problem: expect.stringContaining('an integer of 64 bits') },
+      ],
+    })
+  })
+
+  it('can be made of anything that is thrown, over anything', () => {
+    const trap = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('trap')
+        },
+        ownKeys: () => {
+          throw new Error('trap')
+        },
+      },
+    )
+    const circular = new Error('a')
+    circular.cause = circular
+    for (const thrown of [
+      undefined,
+      null,
+      7,
+      'text',
+      Symbol('s'),
+      trap,
+      circular,
+      { code: Number.NaN },
+      new Error('\ud800'),
+    ]) {
+      const { headers, body } = make(facts({ error: thrown, event: thrown }))
+      expect(typeof headers?.['x-cdc-error-message']).toBe('string')
+      expect(() => JSON.parse(Buffer.from(body).toString())).not.toThrow()
+    }
+    fc.assert(
+      fc.property(
+        fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withNullPrototype: true }),
+        value => {
+          expect(() => bodyOf({ event: value, error: value })).not.toThrow()
+        },
+      ),
+    )
+  })
+
+  it('leaves out of the headers an id that would crowd out the others', () => {
+    const id = 'x'.repeat(9000)
+    expect(make(facts({ id })).headers).not.toHaveProperty('x-cdc-event-id')
+    expect(bodyOf({ id }).id).toBe(id)
+  })
+
+  it.each([
+    [{ exchange: 'x'.repeat(256) }, 'CDC_OPTION_INVALID'],
+    [{ routingKey: '' }, 'CDC_OPTION_INVALID'],
+    [{ queue: 'dead' }, 'CDC_OPTION_UNKNOWN'],
+  ])('is refused %j', (options, code) => {
+    expect(() => deadLetterMessage(options as DeadLetterMessageOptions)).toThrow(expect.objectContaining({ code }))
+  })
+})
+
+describe('parseDeadLetter', () => {
+  it.each(['', 'text', '[]', '{}', '{"deadLetter":2,"id":"x","event":{}}', '{"deadLetter":1,"id":"x"}', 'null'])(
+    'refuses %j',
+    async body => {
+      await expect(parseDeadLetter(body)).rejects.toMatchObject({ code: 'CDC_DEAD_LETTER_INVALID' })
+    },
+  )
+})
