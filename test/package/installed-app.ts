@@ -24,15 +24,29 @@ export interface InstalledApp {
   remove(): void
 }
 
-/** Packs this package and installs it beside its peers, all from npm's cache where it can. */
-export async function installApp(): Promise<InstalledApp> {
+const PEERS = ['mongodb', 'amqplib', 'typescript', '@types/node']
+
+/** Packs this package and installs it beside these packages, all from npm's cache where it can. */
+export async function installApp({ peers: names = PEERS }: { peers?: readonly string[] } = {}): Promise<InstalledApp> {
   const folder = mkdtempSync(join(tmpdir(), 'mrc-app-'))
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
   const tarball = join(folder, JSON.parse(stdout)[0].filename)
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const peers = ['mongodb', 'amqplib', 'typescript', '@types/node'].map(name => `${name}@${devDependencies[name]}`)
+  const peers = names.map(name => `${name}@${devDependencies[name]}`)
   writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true }')
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...peers], { cwd: folder })
+  await run(
+    'npm',
+    [
+      'install',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      ...(peers.length === 0 ? ['--legacy-peer-deps'] : []),
+      tarball,
+      ...peers,
+    ],
+    { cwd: folder },
+  )
   return {
     folder,
     tarball,
