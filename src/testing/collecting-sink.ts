@@ -1,5 +1,5 @@
 import { PublishError } from '../errors.js'
-import type { Delivery, HealthListener, PartHealth, Sink } from '../types.js'
+import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink } from '../types.js'
 
 /** What the broker says to a message; an Error rejects with it. */
 export type Answer = 'ack' | 'nack' | 'return' | 'refuse' | Error
@@ -44,7 +44,7 @@ export interface CollectingSink<M> extends Sink<M> {
  *
  * const sink = collectingSink({ answer: (message, delivery, attempt) => (attempt === 1 ? 'nack' : 'ack') })
  */
-export function collectingSink<M>({ answer = () => 'ack' }: CollectingSinkOptions<M> = {}): CollectingSink<M> {
+export function collectingSink<M = RabbitMessage>({ answer = () => 'ack' }: CollectingSinkOptions<M> = {}): CollectingSink<M> {
   const attempts: Collected<M>[] = []
   const confirmed = new Set<Collected<M>>()
   const attemptsOf = new Map<string, number>()
