@@ -20,8 +20,16 @@ export interface InstalledApp {
   /** Runs a tool that was installed, such as `tsc`. */
   tool(name: string, ...args: string[]): Promise<string>
   /** Starts a program that goes on until it's told to stop. */
-  start(name: string, env: Record<string, string>): { stop(): Promise<{ code: number | null; stderr: string }> }
+  start(name: string, env: Record<string, string>): StartedProgram
   remove(): void
+}
+
+/** A program that was started. */
+export interface StartedProgram {
+  /** Waits for this in its output; rejects when it ends without. */
+  said(pattern: RegExp): Promise<RegExpExecArray>
+  /** Sends `SIGTERM`, and waits for its end. */
+  stop(): Promise<{ code: number | null; stderr: string }>
 }
 
 const PEERS = ['mongodb', 'amqplib', 'typescript', '@types/node']
@@ -61,12 +69,24 @@ export async function installApp({ peers: names = PEERS }: { peers?: readonly st
     },
     start: (name, env) => {
       const child = spawn(process.execPath, [name], { cwd: folder, env: { ...process.env, ...env } })
+      let stdout = ''
       let stderr = ''
+      child.stdout.on('data', data => {
+        stdout += data
+      })
       child.stderr.on('data', data => {
         stderr += data
       })
       const closed = once(child, 'close')
       return {
+        said: async pattern => {
+          for (;;) {
+            const found = pattern.exec(stdout)
+            if (found) return found
+            const more = await Promise.race([once(child.stdout, 'data'), closed.then(() => undefined)])
+            if (!more) throw new Error(`Expected ${pattern} from ${name}, got its end: ${stderr}`)
+          }
+        },
         stop: async () => {
           child.kill('SIGTERM')
           const [code] = await closed
