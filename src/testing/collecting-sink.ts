@@ -44,7 +44,9 @@ export interface CollectingSink<M> extends Sink<M> {
  *
  * const sink = collectingSink({ answer: (message, delivery, attempt) => (attempt === 1 ? 'nack' : 'ack') })
  */
-export function collectingSink<M = RabbitMessage>({ answer = () => 'ack' }: CollectingSinkOptions<M> = {}): CollectingSink<M> {
+export function collectingSink<M = RabbitMessage>({
+  answer = () => 'ack',
+}: CollectingSinkOptions<M> = {}): CollectingSink<M> {
   const attempts: Collected<M>[] = []
   const confirmed = new Set<Collected<M>>()
   const attemptsOf = new Map<string, number>()
