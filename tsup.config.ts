@@ -3,7 +3,7 @@ import { defineConfig, type Options } from 'tsup'
 // Two builds, because p-retry is ESM-only: the ESM build imports it, the CJS build carries it (Jest on Node 20 can't
 // require an ES module). `prebuild` empties dist: two builds that clean would delete each other's files.
 const shared: Options = {
-  entry: { index: 'src/index.ts' },
+  entry: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
   target: 'node20.19',
   platform: 'node',
   sourcemap: true,

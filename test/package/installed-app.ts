@@ -20,19 +20,41 @@ export interface InstalledApp {
   /** Runs a tool that was installed, such as `tsc`. */
   tool(name: string, ...args: string[]): Promise<string>
   /** Starts a program that goes on until it's told to stop. */
-  start(name: string, env: Record<string, string>): { stop(): Promise<{ code: number | null; stderr: string }> }
+  start(name: string, env: Record<string, string>): StartedProgram
   remove(): void
 }
 
-/** Packs this package and installs it beside its peers, all from npm's cache where it can. */
-export async function installApp(): Promise<InstalledApp> {
+/** A program that was started. */
+export interface StartedProgram {
+  /** Waits for this in its output; rejects when it ends without. */
+  said(pattern: RegExp): Promise<RegExpExecArray>
+  /** Sends `SIGTERM`, and waits for its end. */
+  stop(): Promise<{ code: number | null; stderr: string }>
+}
+
+const PEERS = ['mongodb', 'amqplib', 'typescript', '@types/node']
+
+/** Packs this package and installs it beside these packages, all from npm's cache where it can. */
+export async function installApp({ peers: names = PEERS }: { peers?: readonly string[] } = {}): Promise<InstalledApp> {
   const folder = mkdtempSync(join(tmpdir(), 'mrc-app-'))
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
   const tarball = join(folder, JSON.parse(stdout)[0].filename)
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const peers = ['mongodb', 'amqplib', 'typescript', '@types/node'].map(name => `${name}@${devDependencies[name]}`)
+  const peers = names.map(name => `${name}@${devDependencies[name]}`)
   writeFileSync(join(folder, 'package.json'), '{ "name": "app", "private": true }')
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...peers], { cwd: folder })
+  await run(
+    'npm',
+    [
+      'install',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      ...(peers.length === 0 ? ['--legacy-peer-deps'] : []),
+      tarball,
+      ...peers,
+    ],
+    { cwd: folder },
+  )
   return {
     folder,
     tarball,
@@ -47,12 +69,24 @@ export async function installApp(): Promise<InstalledApp> {
     },
     start: (name, env) => {
       const child = spawn(process.execPath, [name], { cwd: folder, env: { ...process.env, ...env } })
+      let stdout = ''
       let stderr = ''
+      child.stdout.on('data', data => {
+        stdout += data
+      })
       child.stderr.on('data', data => {
         stderr += data
       })
       const closed = once(child, 'close')
       return {
+        said: async pattern => {
+          for (;;) {
+            const found = pattern.exec(stdout)
+            if (found) return found
+            const more = await Promise.race([once(child.stdout, 'data'), closed.then(() => undefined)])
+            if (!more) throw new Error(`Expected ${pattern} from ${name}, got its end: ${stderr}`)
+          }
+        },
         stop: async () => {
           child.kill('SIGTERM')
           const [code] = await closed

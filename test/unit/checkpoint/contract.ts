@@ -1,17 +1,7 @@
 import { Binary, BSON, Decimal128, Double, Long, ObjectId, UUID } from 'mongodb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkpointStoreContract as portableContract, type StoreUnderTest } from '../../../src/testing/index.js'
 import type { Checkpoint, CheckpointStore, Position } from '../../../src/types.js'
-
-/** A store to test, and what the tests do to it behind its back. */
-export interface StoreUnderTest {
-  readonly store: CheckpointStore
-  /** Another instance over the same data, as after a restart; absent where nothing survives. */
-  reopen?(): CheckpointStore
-  /** Damages what is stored under this name; absent where nothing can be damaged. */
-  corrupt?(name: string): Promise<void>
-  /** Removes all that was made. */
-  remove?(): Promise<void>
-}
 
 const ids: Record<string, unknown> = {
   ObjectId: new ObjectId('65f000000000000000000001'),
@@ -31,7 +21,7 @@ const ids: Record<string, unknown> = {
   null: null,
 }
 
-/** What every checkpoint store has to do. */
+/** The contract that the package publishes, and what only those who have the BSON library can check. */
 export function checkpointStoreContract(name: string, makeStore: () => Promise<StoreUnderTest>): void {
   describe(`${name}, as every checkpoint store,`, () => {
     let under: StoreUnderTest
@@ -45,9 +35,7 @@ export function checkpointStoreContract(name: string, makeStore: () => Promise<S
       await under.remove?.()
     })
 
-    it('loads undefined where nothing was saved', async () => {
-      expect(await store.load('orders')).toBeUndefined()
-    })
+    for (const { name, run } of portableContract(makeStore)) it(name, run)
 
     it.each(Object.entries(ids))('loads a position as it was saved, with a token of %s', async (_, _id) => {
       const saved = checkpoint({ position: eventPosition({ _id, _typeBits: new Binary(Buffer.from([130, 7])) }) })
@@ -55,51 +43,7 @@ export function checkpointStoreContract(name: string, makeStore: () => Promise<S
       expectSame(await store.load('orders'), saved)
     })
 
-    it('loads positions of each kind, with and without origin', async () => {
-      const origin = { deployment: 'rs0', watch: 'f00' }
-      const clusterTime = { t: 1_700_000_000, i: 1 }
-      const positions: Position[] = [
-        { kind: 'time', clusterTime },
-        { kind: 'highWaterMark', clusterTime, token: { _data: `82${hex(clusterTime)}2B0229296E04` }, origin },
-        { ...eventPosition(), origin: { deployment: 'rs0', deploymentId: '65f000000000000000000001', watch: 'f00' } },
-      ]
-      for (const position of positions) {
-        await store.save(checkpoint({ position }))
-        expectSame(await store.load('orders'), checkpoint({ position }))
-      }
-    })
-
-    it.each([
-      { t: 1, i: 0 },
-      { t: 2 ** 31 - 1, i: 2 ** 31 },
-      { t: 2 ** 32 - 1, i: 2 ** 32 - 1 },
-    ])('gives back the cluster time $t, $i in the same plain numbers', async clusterTime => {
-      await store.save(checkpoint({ position: { kind: 'time', clusterTime } }))
-      expect((await store.load('orders'))?.position).toStrictEqual({ kind: 'time', clusterTime })
-    })
-
-    it('keeps the last of several saves', async () => {
-      for (const i of [1, 2, 3]) await store.save(checkpoint({ position: { kind: 'time', clusterTime: { t: 9, i } } }))
-      expect((await store.load('orders'))?.position.clusterTime).toEqual({ t: 9, i: 3 })
-    })
-
-    it('keeps the checkpoints of two pipelines apart', async () => {
-      await store.save(checkpoint({ name: 'orders', position: { kind: 'time', clusterTime: { t: 9, i: 1 } } }))
-      await store.save(checkpoint({ name: 'orders/../x', position: { kind: 'time', clusterTime: { t: 9, i: 2 } } }))
-      expect((await store.load('orders'))?.position.clusterTime.i).toBe(1)
-      expect((await store.load('orders/../x'))?.position.clusterTime.i).toBe(2)
-      expect(await store.load('other')).toBeUndefined()
-    })
-
-    it('finds after a restart what was saved before, if it keeps anything', async () => {
-      if (!under.reopen) return
-      await store.save(checkpoint())
-      const again = under.reopen()
-      expectSame(await again.load('orders'), checkpoint())
-      await again.close?.()
-    })
-
-    it('refuses a record that was damaged, if that can happen', async () => {
+    it('refuses a damaged record with a typed error, if that can happen', async () => {
       if (!under.corrupt) return
       await store.save(checkpoint())
       await under.corrupt('orders')
@@ -108,11 +52,6 @@ export function checkpointStoreContract(name: string, makeStore: () => Promise<S
         code: 'CDC_CHECKPOINT_CORRUPT',
         retryable: false,
       })
-    })
-
-    it('closes twice without an error', async () => {
-      await store.close?.()
-      await store.close?.()
     })
   })
 }

@@ -56,7 +56,10 @@ function problemsOf(language: Block['language']): string[] {
     exactOptionalPropertyTypes: language === 'ts',
     skipLibCheck: true,
     noEmit: true,
-    paths: { 'mongo-rabbit-cdc': [join(root, 'src/index.ts')] },
+    paths: {
+      'mongo-rabbit-cdc': [join(root, 'src/index.ts')],
+      'mongo-rabbit-cdc/testing': [join(root, 'src/testing/index.ts')],
+    },
     typeRoots: [join(root, 'node_modules/@types')],
   }
   const program = ts.createProgram({

@@ -8,6 +8,7 @@ export const root: string = resolve(import.meta.dirname, '../../..')
 export const pages: readonly string[] = [
   'README.md',
   'CONTRIBUTING.md',
+  'examples/README.md',
   ...readdirSync(join(root, 'docs'))
     .filter(name => name.endsWith('.md'))
     .map(name => `docs/${name}`),
