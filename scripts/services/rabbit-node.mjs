@@ -40,7 +40,12 @@ export async function startRabbitNode({ scripts, erlang }, { config, plugins, on
   /** @param {NodeJS.Signals} signal */
   const send = signal => {
     if (!node?.running) throw new Error(`RabbitMQ on port ${port} isn't running`)
-    process.kill(pid, signal)
+    try {
+      process.kill(pid, signal)
+    } catch (error) {
+      // Killed a moment ago: what started it has yet to notice, and `exited` is waited for.
+      if (Object(error).code !== 'ESRCH') throw error
+    }
   }
   const start = async () => {
     const from = sizeOf(log)

@@ -185,6 +185,9 @@ describe('A RabbitMQ node', () => {
     expect(isAlive(pid)).toBe(false)
     await expect(connect(rabbit.url)).rejects.toThrow('ECONNREFUSED')
     await rabbit.restart()
+    process.kill(rabbit.pid, 'SIGKILL')
+    while (isAlive(rabbit.pid)); // nothing else runs meanwhile: that it is gone is told only later
+    await rabbit.restart()
 
     expect(rabbit.port).toBe(port)
     const connection = await connect(rabbit.url)
