@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { withNeeds } from '../needs.js'
 import { assertFunction, assertKnown, assertOneOf, assertText, fail } from '../options.js'
@@ -81,6 +82,8 @@ export function cloudEventMessage<E extends ChangeEvent = ChangeStreamDocument>(
   }
   return withNeeds(cloudEvent, { exactTypes: encoder.needsExactTypes })
 }
+
+markFactory('cloudEventMessage', cloudEventMessage)
 
 /** JSON data stands there as it is; everything else in base64. */
 function structured(

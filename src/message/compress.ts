@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, deflate, gzip } from 'node:zlib'
 import { TransformError } from '../errors.js'
@@ -62,6 +63,8 @@ export function compress(
     )
   }
 }
+
+markFactory('compress', compress)
 
 function notAMessage(): TransformError {
   return new TransformError('CDC_ENCODE_FAILED', 'Expected a message with a Uint8Array as `body`, got something else', {

@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { withNeeds } from '../needs.js'
 import { assertBoolean, assertKnown, assertOneOf, assertText } from '../options.js'
@@ -64,3 +65,5 @@ export function debeziumMessage<E extends ChangeEvent = ChangeStreamDocument>(
   }
   return withNeeds(debezium, { exactTypes: ejson === 'canonical' })
 }
+
+markFactory('debeziumMessage', debeziumMessage)

@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { TransformError } from '../errors.js'
 import { type EjsonMode, ejsonBytes } from '../message/ejson-encoder.js'
@@ -73,6 +74,8 @@ export function outboxRouter<E extends { readonly operationType: string } = Chan
   }
   return withNeeds(outboxEntry, { exactTypes: ejson === 'canonical' })
 }
+
+markFactory('outboxRouter', outboxRouter)
 
 function routingKeyOf(option: string | ((entry: NewOutboxEntry) => string)): (entry: NewOutboxEntry) => string {
   if (typeof option === 'function') return entry => checkedKey(option(entry))

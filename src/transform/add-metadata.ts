@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { TransformError } from '../errors.js'
 import { fail } from '../options.js'
@@ -44,6 +45,8 @@ export function addMetadata(
     return { ...event, metadata: { ...metadata, ...added } }
   }
 }
+
+markFactory('addMetadata', addMetadata)
 
 function checked(added: object | undefined): object {
   if (isRecord(added)) return added

@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import { isCdcError, TransformError } from '../errors.js'
 import { assertFunction, assertInteger, assertKnown, DAY_MS, resolveBackOff } from '../options.js'
 import { type BackOffOptions, retry } from '../retry.js'
@@ -73,6 +74,8 @@ export function enrich<I, L, R extends Returned>(
     return merge(input, loaded)
   }
 }
+
+markFactory('enrich', enrich)
 
 /** One call with a time limit of its own; ends at once, too, when the outer signal is aborted. */
 async function inTime<T>(

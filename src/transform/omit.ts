@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -33,3 +34,5 @@ export function omit<E extends ChangeStreamDocument = ChangeStreamDocument>(
     return editEvent('omit', event, edit)
   }
 }
+
+markFactory('omit', omit)

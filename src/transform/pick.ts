@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -42,3 +43,5 @@ export function pick<E extends ChangeStreamDocument = ChangeStreamDocument>(
     return editEvent('pick', event, edit)
   }
 }
+
+markFactory('pick', pick)

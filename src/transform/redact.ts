@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { OptionsError } from '../errors.js'
 import type { TransformContext } from '../types.js'
@@ -45,6 +46,8 @@ export function redact<E extends ChangeStreamDocument = ChangeStreamDocument>(
     return editEvent('redact', event, edit)
   }
 }
+
+markFactory('redact', redact)
 
 /** Two rules for one value: somebody expects what only one of them can do. */
 function refuseNested(paths: readonly (readonly string[])[]): void {

@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { fail } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -49,6 +50,8 @@ export function rename<E extends ChangeStreamDocument = ChangeStreamDocument>(
     return editEvent('rename', event, edit)
   }
 }
+
+markFactory('rename', rename)
 
 function assertNewName(parts: readonly string[], name: string): void {
   if (isPosition(parts.at(-1))) fail('paths of rename', 'paths to names, not to positions in arrays', parts)

@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { bsonTypeOf } from '../bson-value.js'
 import { TransformError } from '../errors.js'
@@ -57,6 +58,8 @@ export function splitArray(
     )
   }
 }
+
+markFactory('splitArray', splitArray)
 
 function toNames(path: string | readonly string[]): readonly string[] {
   const names = typeof path === 'string' ? path.split('.') : path

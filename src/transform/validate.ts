@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { messageOf, TransformError } from '../errors.js'
 import { assertBoolean, assertKnown, assertOneOf, fail } from '../options.js'
@@ -85,6 +86,8 @@ export function validate(
     })
   }
 }
+
+markFactory('validate', validate)
 
 function standardOf(schema: StandardSchema): StandardSchemaProps {
   const standard = (schema as StandardSchema | null | undefined)?.['~standard']

@@ -1,3 +1,4 @@
+import { markFactory } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
 import { assertFunction } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -59,6 +60,8 @@ export function when(
     needsOf(transform, otherwise),
   )
 }
+
+markFactory('when', when)
 
 function unchanged<I>(input: I): I {
   return input

@@ -1,21 +1,36 @@
 import { describe, expect, it } from 'vitest'
 import {
+  addMetadata,
   changeEventMessage,
+  cloudEventMessage,
+  compress,
   createCdcPipeline,
+  debeziumMessage,
   documentMessage,
+  enrich,
   filter,
   map,
   memoryCheckpointStore,
   OptionsError,
+  omit,
   onlyNamespaces,
   onlyOperations,
+  outboxRouter,
+  pick,
   pipe,
+  redact,
+  rename,
+  splitArray,
+  validate,
+  when,
   whenChanged,
 } from '../../src/index.js'
 
 const factories = {
   ...{ changeEventMessage, documentMessage, filter, map },
   ...{ onlyNamespaces, onlyOperations, pipe, whenChanged },
+  ...{ pick, omit, rename, redact, validate, enrich, addMetadata, splitArray, when },
+  ...{ debeziumMessage, cloudEventMessage, compress, outboxRouter },
 }
 
 describe('a forgotten `()`', () => {
