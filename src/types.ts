@@ -1,7 +1,4 @@
-/**
- * The seams, in the order in which a change meets them: source, transform, sink, checkpoint store. Own implementations
- * need this file alone.
- */
+/** The seams, in the order in which a change meets them. Own implementations need this file alone. */
 
 /** A time of the oplog: seconds since 1970 and a counter within the second, as in EJSON's `$timestamp`. */
 export interface ClusterTime {
@@ -208,18 +205,15 @@ export interface RabbitMessage {
   readonly mandatory?: boolean
 }
 
-/**
- * How a message shape writes its body. Synchronous, because it runs once per event on the hot path: what has to be
- * fetched first, such as a schema, is fetched before the pipeline starts or in a `map` step in front of the shape.
- */
+/** How a message shape writes its body. Synchronous: a schema is fetched before, or in a `map` in front of the shape. */
 export interface Encoder {
   /** Goes out as `content_type`, at most 255 bytes. */
   readonly contentType: string
   /** Goes out as `content_encoding`, at most 255 bytes. @default none */
   readonly contentEncoding?: string
   /**
-   * Whether Int32, Int64 and Double must arrive as classes that tell them apart. The pipeline then asks the source for
-   * them, where the shape is a step of `pipe` or `map`; numbers are objects in every transform. @default false
+   * Whether Int32, Int64 and Double must arrive as classes that tell them apart: the pipeline asks the source for them,
+   * and numbers are objects in every transform. @default false
    */
   readonly needsExactTypes?: boolean
   /**
