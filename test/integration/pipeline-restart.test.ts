@@ -288,9 +288,12 @@ describe('the saved position', () => {
         idleCheckpointIntervalMs: 100,
       })
       const saved: bigint[] = []
+      const positions = new Set<string>()
       const kinds = new Set<string>()
       pipeline.on('checkpoint', ({ position: { clusterTime, kind } }) => {
         saved.push((BigInt(clusterTime.t) << 32n) + BigInt(clusterTime.i))
+        // The start and the mark of the write just behind it may have one time: "from it on" and "after it".
+        positions.add(`${kind} ${clusterTime.t} ${clusterTime.i}`)
         kinds.add(kind)
       })
       await pipeline.start()
@@ -302,8 +305,8 @@ describe('the saved position', () => {
       await load.stop()
       expect(pipeline.stats().read).toBe(0)
       expect(kinds).toContain('highWaterMark')
-      expect(saved).toEqual([...saved].sort((a, b) => (a < b ? -1 : 1)))
-      expect(new Set(saved).size).toBe(saved.length)
+      expect(saved).toEqual([...saved].sort((a, b) => Number(a - b)))
+      expect(positions.size).toBe(saved.length)
     }))
 
   it('in the watched database is no event itself, and is saved no oftener than it has to be', () =>
