@@ -45,10 +45,7 @@ const subjects = {
   validate: [cdc.validate(schema), insert],
   addMetadata: [cdc.addMetadata({ service: 'shop' }), insert],
   splitArray: [cdc.splitArray('lines'), insert],
-  'pipe of three': [
-    cdc.pipe(cdc.onlyOperations('insert'), cdc.omit('author.email'), cdc.documentMessage()),
-    insert,
-  ],
+  'pipe of three': [cdc.pipe(cdc.onlyOperations('insert'), cdc.omit('author.email'), cdc.documentMessage()), insert],
   documentMessage: [cdc.documentMessage(), insert],
   changeEventMessage: [cdc.changeEventMessage(), insert],
   'changeEventMessage, canonical': [cdc.changeEventMessage({ ejson: 'canonical' }), insert],
@@ -68,8 +65,13 @@ for (let round = 0; round <= ROUNDS; round++) {
   }
 }
 const reference = median(times['JSON.stringify'])
-console.log(`node ${process.version}, ${ROUNDS} rounds of ${CALLS} calls; documents of ${JSON.stringify(document).length} bytes`)
+console.log(
+  `node ${process.version}, ${ROUNDS} rounds of ${CALLS} calls; documents of ${JSON.stringify(document).length} bytes`,
+)
 for (const [name, values] of Object.entries(times)) {
   const ratio = (median(values) / reference).toFixed(2)
-  console.log(`${name.padEnd(32)} ${median(values).toFixed(0).padStart(7)} ns (${spread(values, 0)})`.padEnd(70), `× ${ratio}`)
+  console.log(
+    `${name.padEnd(32)} ${median(values).toFixed(0).padStart(7)} ns (${spread(values, 0)})`.padEnd(70),
+    `× ${ratio}`,
+  )
 }

@@ -1,5 +1,5 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertFunction, assertKnown, assertOneOf, assertText, fail } from '../options.js'
 import type { RabbitMessage, TransformContext } from '../types.js'

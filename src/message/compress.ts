@@ -1,7 +1,7 @@
-import { markFactory } from '../factories.js'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, deflate, gzip } from 'node:zlib'
 import { TransformError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import { assertInteger, assertKnown, assertOneOf } from '../options.js'
 import type { RabbitMessage } from '../types.js'
 

@@ -1,5 +1,5 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertBoolean, assertKnown, assertOneOf, assertText } from '../options.js'
 import type { RabbitMessage, TransformContext } from '../types.js'

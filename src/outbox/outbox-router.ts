@@ -1,6 +1,6 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { TransformError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import { type EjsonMode, ejsonBytes } from '../message/ejson-encoder.js'
 import { entryId } from '../message/entry-id.js'
 import { clusterTimeOf, fullDocumentOf, secondsOf, tokenOf } from '../message/event-facts.js'

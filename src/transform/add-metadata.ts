@@ -1,6 +1,6 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { TransformError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import { fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 

@@ -1,5 +1,5 @@
-import { markFactory } from '../factories.js'
 import { isCdcError, TransformError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import { assertFunction, assertInteger, assertKnown, DAY_MS, resolveBackOff } from '../options.js'
 import { type BackOffOptions, retry } from '../retry.js'
 import type { TransformContext } from '../types.js'

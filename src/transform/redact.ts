@@ -1,6 +1,6 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { OptionsError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import type { TransformContext } from '../types.js'
 import { editByRules, editEvent } from './edit-event.js'
 import { type Redaction, type Redactor, redactionEdit, redactorOf } from './redaction.js'

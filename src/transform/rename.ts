@@ -1,5 +1,5 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
+import { markFactory } from '../factories.js'
 import { fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import { editEvent } from './edit-event.js'

@@ -1,7 +1,7 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { bsonTypeOf } from '../bson-value.js'
 import { TransformError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import { assertFunction, fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { DocumentOf, MayLackDocument } from './document-event.js'

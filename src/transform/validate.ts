@@ -1,6 +1,6 @@
-import { markFactory } from '../factories.js'
 import type { ChangeStreamDocument } from 'mongodb'
 import { messageOf, TransformError } from '../errors.js'
+import { markFactory } from '../factories.js'
 import { assertBoolean, assertKnown, assertOneOf, fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { WithDocument } from './document-event.js'
