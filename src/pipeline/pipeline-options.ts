@@ -42,7 +42,7 @@ export interface CdcPipelineOptions<E, M> {
   readonly ordering?: Ordering<E>
   /**
    * Events from the oldest unsettled to the newest admitted; from 1 to 1,000,000. Bounds memory and the duplicates
-   * after a crash. Too small: the broker's latency limits the throughput. @default 1000
+   * after a crash. Too small: the broker's latency limits the throughput. @default 2000
    */
   readonly maxInFlight?: number
   /**
@@ -157,7 +157,7 @@ export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>):
   assertKnown('createCdcPipeline', options, known)
   // Defaults by destructuring: unlike `??` they let a `null` through to its error.
   const { ordering = 'document', retry = {}, startTimeoutMs } = options
-  const { maxInFlight = 1000, maxInFlightBytes = 16 * 2 ** 20, maxAttempts = 5, drainTimeoutMs = 30_000 } = options
+  const { maxInFlight = 2000, maxInFlightBytes = 16 * 2 ** 20, maxAttempts = 5, drainTimeoutMs = 30_000 } = options
   const { transformConcurrency = 16, transformTimeoutMs = 30_000 } = options
   const { checkpointIntervalMs = 1000, idleCheckpointIntervalMs = 10_000 } = options
   const { maxUnsavedEvents = 10_000, maxUnsavedMs = 60_000 } = options

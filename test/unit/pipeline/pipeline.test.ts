@@ -12,17 +12,17 @@ afterEach(() => {
 
 describe('back-pressure', () => {
   test.each([
-    [undefined, 1000],
+    [undefined, 2000],
     [7, 7],
   ])('with `maxInFlight: %s` at most %s events are in flight and the next batch waits', async (limit, expected) => {
     const { pipeline, source, sink, give } = await startedBench(limit === undefined ? {} : { maxInFlight: limit })
-    await give(...Array.from({ length: 1500 }, (_, i) => record(i)))
+    await give(...Array.from({ length: 2500 }, (_, i) => record(i)))
     const { pulls } = source
     await give(record(9999))
     expect(sink.sent).toHaveLength(expected)
     expect(source.pulls).toBe(pulls)
-    for (let i = 0; i < 1501; i += 1) await sink.sent[i]!.ack()
-    expect(pipeline.stats()).toMatchObject({ published: 1501, peakInFlight: expected, inFlight: 0 })
+    for (let i = 0; i < 2501; i += 1) await sink.sent[i]!.ack()
+    expect(pipeline.stats()).toMatchObject({ published: 2501, peakInFlight: expected, inFlight: 0 })
   })
 
   test.each([
