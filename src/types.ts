@@ -1,7 +1,4 @@
-/**
- * The seams, in the order in which a change meets them: source, transform, sink, checkpoint store. Own implementations
- * need this file alone.
- */
+/** The seams, in the order in which a change meets them. Own implementations need this file alone. */
 
 /** A time of the oplog: seconds since 1970 and a counter within the second, as in EJSON's `$timestamp`. */
 export interface ClusterTime {
@@ -170,7 +167,7 @@ export type HeaderValue =
   | readonly HeaderValue[]
   | { readonly [name: string]: HeaderValue }
 
-/** What the message shapes make and the publisher sends. Names are AMQP's. */
+/** What the message shapes make and the publisher sends. Names are AMQP's, texts have at most 255 bytes. */
 export interface RabbitMessage {
   readonly body: Uint8Array
   /** At most 255 bytes in UTF-8. @default the publisher's `routingKey` */
@@ -190,11 +187,9 @@ export interface RabbitMessage {
   readonly priority?: number
   /** After so many **milliseconds**, as a string of digits, RabbitMQ drops it unread: a change is lost. */
   readonly expiration?: string
-  /** At most 255 bytes. */
   readonly correlationId?: string
   /** The queue for answers, at most 255 bytes; not `amq.rabbitmq.reply-to`. */
   readonly replyTo?: string
-  /** At most 255 bytes. */
   readonly appId?: string
   /** RabbitMQ checks it: the user name that the publisher logs in with, nothing else. */
   readonly userId?: string
