@@ -13,6 +13,9 @@ class LongFilesFirst extends BaseSequencer {
   }
 }
 
+const { CDC_MONGODB: mongodb = 'mongodb', CDC_AMQPLIB: amqplib = 'amqplib' } = process.env
+const servers = { globalSetup: ['test/integration/global-setup.ts'], testTimeout: 60_000, hookTimeout: 120_000 }
+
 export default defineConfig({
   test: {
     // Most tests wait for servers, so two files at a time suit two cores; more would only make the servers slow.
@@ -27,12 +30,22 @@ export default defineConfig({
         },
       },
       {
+        // Which majors of the peers: `npm run test:matrix` names others.
+        resolve: { alias: { mongodb, amqplib } },
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/services/**/*.test.ts', 'test/package/**/*.test.ts'],
-          globalSetup: ['test/integration/global-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          ...servers,
+        },
+      },
+      {
+        resolve: { alias: { mongodb: 'mongodb-6', amqplib: 'amqplib-0' } },
+        test: {
+          name: 'oldest',
+          include: ['change-stream-source', 'checkpoint-stores', 'rabbit-publisher', 'pipeline-operations'].map(
+            file => `test/integration/${file}.test.ts`,
+          ),
+          ...servers,
         },
       },
     ],

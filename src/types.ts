@@ -167,7 +167,7 @@ export type HeaderValue =
   | readonly HeaderValue[]
   | { readonly [name: string]: HeaderValue }
 
-/** What the message shapes make and the publisher sends. Names are AMQP's, texts have at most 255 bytes. */
+/** What the message shapes make and the publisher sends. Names are AMQP's. */
 export interface RabbitMessage {
   readonly body: Uint8Array
   /** At most 255 bytes in UTF-8. @default the publisher's `routingKey` */
@@ -187,9 +187,11 @@ export interface RabbitMessage {
   readonly priority?: number
   /** After so many **milliseconds**, as a string of digits, RabbitMQ drops it unread: a change is lost. */
   readonly expiration?: string
+  /** At most 255 bytes. */
   readonly correlationId?: string
   /** The queue for answers, at most 255 bytes; not `amq.rabbitmq.reply-to`. */
   readonly replyTo?: string
+  /** At most 255 bytes. */
   readonly appId?: string
   /** RabbitMQ checks it: the user name that the publisher logs in with, nothing else. */
   readonly userId?: string
@@ -203,18 +205,15 @@ export interface RabbitMessage {
   readonly mandatory?: boolean
 }
 
-/**
- * How a message shape writes its body. Synchronous, because it runs once per event on the hot path: what has to be
- * fetched first, such as a schema, is fetched before the pipeline starts or in a `map` step in front of the shape.
- */
+/** How a message shape writes its body. Synchronous: a schema is fetched before, or in a `map` in front of the shape. */
 export interface Encoder {
   /** Goes out as `content_type`, at most 255 bytes. */
   readonly contentType: string
   /** Goes out as `content_encoding`, at most 255 bytes. @default none */
   readonly contentEncoding?: string
   /**
-   * Whether Int32, Int64 and Double must arrive as classes that tell them apart. The pipeline then asks the source for
-   * them, where the shape is a step of `pipe` or `map`; numbers are objects in every transform. @default false
+   * Whether Int32, Int64 and Double must arrive as classes that tell them apart: the pipeline asks the source for them,
+   * and numbers are objects in every transform. @default false
    */
   readonly needsExactTypes?: boolean
   /**

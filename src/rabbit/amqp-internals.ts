@@ -1,4 +1,5 @@
 import type { AmqpConfirmChannel, AmqpConnection, AmqpPublishOptions } from './amqp-types.js'
+import { FRAME_OVERHEAD, MAX_COPIED_BODY, type PublishTarget, publishFrames } from './publish-frames.js'
 
 /**
  * The four places where amqplib's insides are touched. Each looks before it touches and does nothing where amqplib
@@ -50,13 +51,22 @@ export function trimUnconfirmed(channel: AmqpConfirmChannel, nextTag: number): v
 }
 
 interface ChannelInsides {
+  readonly ch?: number
+  readonly connection?: ConnectionInsides
   sendMessage?(fields: object, properties: object, content: Buffer): boolean
   pushConfirmCallback?(callback?: undefined): void
 }
 
+interface ConnectionInsides {
+  readonly frameMax?: number
+  readonly channels?: readonly ({ readonly buffer?: { write?(bytes: Buffer): boolean } } | undefined | null)[]
+  sentSinceLastCheck?: boolean
+}
+
 /**
- * Does what the channel's `publish` does, without its detour: that makes each message's headers the prototype of an
- * empty object, and to walk one takes as long as all the rest of encoding. Returns whether more may come before `drain`.
+ * Does what the channel's `publish` does, in less time: most messages go as frames of our own making, in one buffer;
+ * the others skip the detour of `publish`, which makes each message's headers the prototype of an empty object. Returns
+ * whether more may come before `drain`.
  */
 export function publish(
   channel: AmqpConfirmChannel,
@@ -70,7 +80,26 @@ export function publish(
     return channel.publish(exchange, routingKey, body, options)
   }
   const { mandatory } = options
-  const more = insides.sendMessage({ exchange, routingKey, mandatory, immediate: false }, options, body)
+  const more =
+    writeFrames(insides, { channel: insides.ch ?? 0, exchange, routingKey }, body, options) ??
+    insides.sendMessage({ exchange, routingKey, mandatory, immediate: false }, options, body)
   insides.pushConfirmCallback() // its list has to count every message; see `trimUnconfirmed`
   return more
+}
+
+/** `undefined` where amqplib has to do it: its insides are others, the channel closes, or the body is large. */
+function writeFrames(
+  insides: ChannelInsides,
+  target: PublishTarget,
+  body: Buffer,
+  options: AmqpPublishOptions,
+): boolean | undefined {
+  const { connection } = insides
+  const queue = connection?.channels?.[target.channel]?.buffer
+  if (!connection || typeof queue?.write !== 'function' || typeof connection.frameMax !== 'number') return undefined
+  // A channel or connection that closes gets functions of its own, which throw.
+  if (Object.hasOwn(insides, 'sendMessage') || Object.hasOwn(connection, 'sendMessage')) return undefined
+  if (body.length > Math.min(MAX_COPIED_BODY, connection.frameMax - FRAME_OVERHEAD)) return undefined
+  connection.sentSinceLastCheck = true // no heartbeat is due
+  return queue.write(publishFrames(target, options, body))
 }

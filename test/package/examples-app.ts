@@ -15,6 +15,8 @@ const run = promisify(execFile)
 /** What the examples import beside this package and its peers: ours, rather than once more from the registry. */
 const LINKED = ['fastify', 'express', '@nestjs', 'reflect-metadata', 'rxjs']
 
+type Variable = 'MONGODB_URI' | 'AMQP_URL' | 'DATABASE' | 'EXCHANGE' | 'QUEUE' | 'PORT'
+
 /** An example that runs as a service, with a database and a queue of its own. */
 export interface Service {
   readonly program: StartedProgram
@@ -32,7 +34,7 @@ export interface ExamplesApp {
   /** Copies an example out of the installed package, as its README says. */
   copy(example: string): void
   /** What a script of the example prints; rejects when it fails. */
-  script(example: string, name: string): Promise<string>
+  script(example: string, name: string, env?: Record<string, string>): Promise<string>
   /** Runs what `npm start` runs to its end; rejects when that is a failure. */
   run(example: string, env: Record<string, string>): Promise<{ stdout: string; stderr: string }>
   /** Starts what `npm start` starts, without npm between us and its signals. */
@@ -40,7 +42,9 @@ export interface ExamplesApp {
   /** Starts an example and waits until it is ready. */
   serve(example: string): Promise<Service>
   /** The environment of a run that has its database and its queue to itself. */
-  environment(example: string): Record<'MONGODB_URI' | 'AMQP_URL' | 'DATABASE' | 'QUEUE' | 'PORT', string>
+  environment(example: string): Record<Variable, string>
+  /** Consumes a queue; gives its next message each time. */
+  inbox(queue: string): Promise<() => Promise<amqp.Message>>
   /** Is called after the test, what was added last first. */
   afterwards(cleanUp: () => Promise<unknown>): void
   cleanUp(): Promise<void>
@@ -66,14 +70,24 @@ export async function openExamples(): Promise<ExamplesApp> {
     return program
   }
 
-  function environment(example: string): ReturnType<ExamplesApp['environment']> {
+  /** Removes what an example may have declared under this name; what isn't there is no error. */
+  async function removeTopology(name: string): Promise<void> {
+    const channel = await connection.createChannel()
+    await channel.deleteExchange(name)
+    for (const queue of [name, `${name}.dead`]) await channel.deleteQueue(queue)
+    await channel.close()
+  }
+
+  function environment(example: string): Record<Variable, string> {
     const own = `${example}-${randomUUID().slice(0, 8)}`
     const checkpoints = client.db('cdc').collection<{ _id: string }>('checkpoints')
     cleanUps.push(
       () => client.db(own).dropDatabase(),
       () => checkpoints.deleteMany({ _id: { $in: [own, `${own} to HTTP`] } }),
+      () => removeTopology(own),
     )
-    return { MONGODB_URI: inject('mongoUri'), AMQP_URL: inject('amqpUrl'), DATABASE: own, QUEUE: own, PORT: '0' }
+    const servers = { MONGODB_URI: inject('mongoUri'), AMQP_URL: inject('amqpUrl') }
+    return { ...servers, DATABASE: own, EXCHANGE: own, QUEUE: own, PORT: '0' }
   }
 
   /** Consumes a queue that is removed after the test. */
@@ -104,13 +118,14 @@ export async function openExamples(): Promise<ExamplesApp> {
       cpSync(join(app.folder, 'node_modules/mongo-rabbit-cdc/examples', example), join(app.folder, example), {
         recursive: true,
       }),
-    script: async (example, name) => {
-      const env = { ...process.env, NO_COLOR: '1' }
+    script: async (example, name, own = {}) => {
+      const env = { ...process.env, NO_COLOR: '1', ...own }
       return (await run('npm', ['run', '--silent', name], { cwd: join(app.folder, example), env })).stdout
     },
     run: (example, env) => app.node(programOf(example), env),
     start,
     environment,
+    inbox,
     serve: async example => {
       const env = environment(example)
       const next = await inbox(env.QUEUE)

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -48,6 +49,125 @@ describe('transforms-and-tests', () => {
     examples.copy('transforms-and-tests')
     expect(await examples.script('transforms-and-tests', 'test')).toMatch(/^\W+pass 5$/m)
   })
+})
+
+describe('redact-personal-data', () => {
+  const example = 'redact-personal-data'
+  const HASH_KEY = 'a key for these tests'
+
+  it('passes its own tests', async () => {
+    examples.copy(example)
+    expect(await examples.script(example, 'test')).toMatch(/^\W+pass 6$/m)
+  })
+
+  it('lets no secret out of an insert, an update by dotted paths, and a delete with its pre-image', async () => {
+    const env = examples.environment(example)
+    const customers = await examples.client.db(env.DATABASE).createCollection<{ _id: number }>('customers', {
+      changeStreamPreAndPostImages: { enabled: true },
+    })
+    const next = await examples.inbox(env.QUEUE)
+    const program = examples.start(example, { ...env, HASH_KEY })
+    await program.said(/^running/m)
+    const customer = {
+      email: 'secret@example.org',
+      iban: 'DE-secret-3000',
+      phone: 'secret',
+      passwordHash: 'secret',
+      sessions: { 'secret-1': { ip: 'secret' } },
+      addresses: [{ street: 'secret', city: 'London' }],
+    }
+    const set = { 'sessions.secret-2.ip': 'secret', 'addresses.0.street': 'secret too', 'addresses.0.city': 'Paris' }
+    await customers.insertOne({ _id: 7, ...customer })
+    const inserted = await next()
+    await customers.updateOne({ _id: 7 }, { $set: set, $unset: { 'sessions.secret-1': 1 } })
+    const updated = await next()
+    await customers.deleteOne({ _id: 7 })
+    const deleted = await next()
+
+    for (const { content, properties } of [inserted, updated, deleted]) {
+      expect(content.toString() + JSON.stringify(properties)).not.toContain('secret')
+      expect(properties.headers).not.toHaveProperty('x-cdc-token')
+    }
+    const email = createHmac('sha256', HASH_KEY).update(customer.email).digest('hex')
+    const shown = { _id: 7, email, iban: '****3000', phone: '***' }
+    expect(operationAndBody(inserted)).toMatchObject([
+      'insert',
+      { fullDocument: { ...shown, addresses: [{ city: 'London' }] } },
+    ])
+    expect(operationAndBody(updated)).toMatchObject([
+      'update',
+      {
+        fullDocument: { ...shown, addresses: [{ city: 'Paris' }] },
+        fullDocumentBeforeChange: { ...shown, addresses: [{ city: 'London' }] },
+        updateDescription: { updatedFields: { 'addresses.0.city': 'Paris' }, removedFields: [] },
+      },
+    ])
+    expect(operationAndBody(deleted)).toMatchObject(['delete', { fullDocumentBeforeChange: shown }])
+    expect(await program.stop()).toEqual({ code: 0, stderr: '' })
+  })
+
+  it('does not start without a key', async () => {
+    const ending = examples.run(example, { ...examples.environment(example), HASH_KEY: '' })
+    await expect(ending).rejects.toThrow('Expected `hash.key`')
+  })
+})
+
+describe('outbox', () => {
+  it('publishes the order that was placed, nothing of the one that was aborted, and leaves no entry', async () => {
+    examples.copy('outbox')
+    const env = examples.environment('outbox')
+    const db = examples.client.db(env.DATABASE)
+    const next = await examples.inbox(env.QUEUE)
+    const program = examples.start('outbox', env)
+    await program.said(/^running/m)
+    const printed = await examples.script('outbox', 'place-orders', env)
+    const [, orderId] = /^aborted: Not enough of mug\nplaced (\w{24})\n$/.exec(printed) ?? []
+    const { fields, properties, content } = await next() // the aborted one would have come before
+    expect(fields.routingKey).toBe('order.placed')
+    expect(properties).toMatchObject({ type: 'placed', headers: { 'x-cdc-aggregate-id': orderId } })
+    expect(JSON.parse(content.toString())).toEqual({ orderId, sku: 'mug', quantity: 2 })
+    expect(await program.stop()).toEqual({ code: 0, stderr: '' })
+    expect(await db.collection('outbox').countDocuments()).toBe(0)
+    expect(await db.collection('orders').find().toArray()).toMatchObject([{ quantity: 2 }])
+    expect(await db.collection('stock').find().toArray()).toEqual([{ _id: 'mug', left: 3 }])
+  })
+})
+
+describe('dead-letters-and-redrive', () => {
+  const example = 'dead-letters-and-redrive'
+
+  it('lets the others pass, and sends the poison again with the mended transform', async () => {
+    examples.copy(example)
+    const env = examples.environment(example)
+    const next = await examples.inbox(env.QUEUE)
+    const program = examples.start(example, env)
+    await program.said(/^running/m)
+    await examples.script(example, 'write-orders', env)
+    expect(await customerAndTotal(next)).toEqual(['Ada', 10])
+    expect(await customerAndTotal(next)).toEqual(['Cleo', 20])
+    await program.said(/^failed in transform: TypeError: .*\ndead letter of \w+$/m)
+    expect(await examples.script(example, 'redrive', env)).toBe('1 sent again, 0 failed again, 0 remaining\n')
+    expect(await customerAndTotal(next)).toEqual(['Bob', 0])
+    expect(await examples.script(example, 'redrive', env)).toBe('0 sent again, 0 failed again, 0 remaining\n')
+    expect(await program.stop()).toEqual({ code: 0, stderr: '' })
+  })
+
+  it('stops when nearly everything is poison: the failure that was one too many is no letter', async () => {
+    const env = examples.environment(example)
+    const program = examples.start(example, env)
+    await program.said(/^running/m)
+    const orders = examples.client.db(env.DATABASE).collection('orders')
+    await orders.insertMany(Array.from({ length: 5 }, (_, n) => ({ n })))
+    await expect(program.said(/^its end$/m)).rejects.toThrow('CDC_CIRCUIT_OPEN')
+    expect(await program.stop()).toMatchObject({ code: 1 })
+    const redriven = await examples.script(example, 'redrive', env)
+    expect(redriven).toBe('4 sent again, 0 failed again, 0 remaining\n')
+  })
+
+  async function customerAndTotal(next: () => Promise<Message>): Promise<[string, number]> {
+    const { customer, total } = JSON.parse((await next()).content.toString())
+    return [customer, total]
+  }
 })
 
 describe('bring-your-own-sink', () => {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { publish, trimUnconfirmed } from '../../../src/rabbit/amqp-internals.js'
 import type { AmqpConfirmChannel } from '../../../src/rabbit/amqp-types.js'
@@ -16,6 +17,7 @@ const { Mux } = require(join(lib, 'mux.js'))
 function realChannel() {
   const connection = new Connection(new PassThrough())
   const written: Buffer[] = []
+  connection.frameMax = 131_072
   connection.channels[1] = { buffer: { write: (bytes: Buffer) => written.push(bytes) > 0 } }
   const channel = new ConfirmChannel(connection)
   channel.ch = 1
@@ -61,8 +63,84 @@ describe('the short way into amqplib', () => {
     const { channel } = realChannel()
     expect(typeof channel.sendMessage).toBe('function')
     expect(typeof channel.pushConfirmCallback).toBe('function')
+    expect(typeof channel.connection.channels[1].buffer.write).toBe('function')
+    expect('sentSinceLastCheck' in channel.connection).toBe(true)
     expect(typeof Mux.prototype._readIncoming).toBe('function')
     expect([Array.isArray(channel.unconfirmed), typeof channel.lwm]).toEqual([true, 'number'])
+  })
+})
+
+/** Texts that AMQP's short strings take. */
+const short = fc.string({ unit: 'grapheme', maxLength: 40 }).filter(text => Buffer.byteLength(text) <= 255)
+/** `!` names a wire type in amqplib's tables: the publisher refuses it. */
+const name = short.filter(text => text !== '!' && text !== '__proto__')
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined })
+const value = fc.letrec(tie => ({
+  any: fc.oneof(
+    { maxDepth: 3 },
+    fc.string({ unit: 'grapheme', maxLength: 300 }),
+    fc.double({ noNaN: true, min: -(2 ** 63), max: 2 ** 70 }),
+    fc.integer({ min: -(2 ** 31), max: 2 ** 31 }),
+    fc.integer({ min: -40_000, max: 40_000 }),
+    fc.boolean(),
+    fc.constant(null),
+    fc.uint8Array({ maxLength: 40 }).map(bytes => Buffer.from(bytes)),
+    fc.array(tie('any'), { maxLength: 3 }),
+    fc.dictionary(name, tie('any'), { maxKeys: 3 }),
+  ),
+})).any
+const messages = fc.record({
+  exchange: short,
+  routingKey: short,
+  body: fc.nat(40_000).map(size => Buffer.alloc(size, 7)),
+  options: fc.record({
+    mandatory: fc.boolean(),
+    deliveryMode: fc.constantFrom(1, 2) as fc.Arbitrary<1 | 2>,
+    messageId: short,
+    contentType: maybe(short),
+    contentEncoding: maybe(short),
+    timestamp: maybe(fc.nat({ max: 253_402_300_799 })),
+    type: maybe(short),
+    priority: maybe(fc.nat({ max: 255 })),
+    expiration: maybe(fc.nat().map(String)),
+    correlationId: maybe(short),
+    replyTo: maybe(short),
+    appId: maybe(short),
+    userId: maybe(short),
+    headers: fc.dictionary(name, value, { maxKeys: 6 }),
+  }),
+})
+
+describe('frames of our own', () => {
+  it('are to the byte those of amqplib, for every message', () => {
+    const same = fc.property(fc.array(messages, { maxLength: 3 }), list => {
+      const [ours, theirs] = [realChannel(), realChannel()]
+      for (const { exchange, routingKey, body, options } of list) {
+        publish(ours.channel, exchange, routingKey, body, options)
+        theirs.channel.publish(exchange, routingKey, body, options)
+      }
+      expect(ours.bytes()).toBe(theirs.bytes())
+    })
+    expect(() => fc.assert(same, { numRuns: 2_000 })).not.toThrow()
+  }, 60_000)
+
+  it('are not written to a channel or a connection that closes: amqplib throws as it always does', () => {
+    for (const closing of ['channel', 'connection'] as const) {
+      const { channel, bytes } = realChannel()
+      const target = closing === 'channel' ? channel : channel.connection
+      target.sendMessage = () => {
+        throw Object.assign(new Error('Channel closing'), { name: 'IllegalOperationError' })
+      }
+      expect(() => publish(channel, 'cdc', 'a.b', Buffer.from('x'), options)).toThrow('Channel closing')
+      expect([bytes(), channel.unconfirmed]).toEqual(['', []])
+    }
+  })
+
+  it('count as a sign of life, so that no heartbeat is sent beside them', () => {
+    const { channel } = realChannel()
+    channel.connection.sentSinceLastCheck = false
+    publish(channel, 'cdc', 'a.b', Buffer.from('x'), options)
+    expect(channel.connection.sentSinceLastCheck).toBe(true)
   })
 })
 

@@ -1,0 +1,19 @@
+import { changeEventMessage, omit, pipe, redact } from 'mongo-rabbit-cdc'
+
+/**
+ * Changes of customers for those who may not know who they are. It holds wherever a field shows: in the document, in
+ * the one before the change, in the description of an update, in the document's key.
+ */
+export function customerMessages({ hashKey }) {
+  return pipe(
+    omit('passwordHash', 'sessions'), // nobody else's business, not even that they have changed
+    redact({
+      email: { hash: { key: hashKey } }, // the same customer can still be told
+      iban: { mask: '****', keepLast: 4 },
+      phone: { mask: '***' },
+      'addresses.street': 'remove', // of every address; the city stays
+    }),
+    // The collection is sharded by email, so the resume token holds it; no rule reaches in there.
+    changeEventMessage({ tokenHeader: false }),
+  )
+}
