@@ -6,6 +6,7 @@ import type { Encoder } from '../types.js'
 
 /** What is used of the driver's BSON library. */
 export interface BsonLibrary {
+  /** The bytes of a document. */
   serialize(document: object, options?: { readonly ignoreUndefined?: boolean }): Uint8Array
 }
 

@@ -27,7 +27,9 @@ export interface OutboxCleaner {
 
 /** What is needed of a pipeline. */
 export interface PublishingPipeline {
+  /** Calls the listener at each event of this name. */
   on<Name extends 'published' | 'stopped'>(name: Name, listener: PipelineEvents[Name]): unknown
+  /** Removes a listener. */
   off<Name extends 'published' | 'stopped'>(name: Name, listener: PipelineEvents[Name]): unknown
 }
 

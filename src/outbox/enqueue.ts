@@ -3,6 +3,7 @@ import { checkEntry, type NewOutboxEntry, type OutboxEntry } from './entry.js'
 
 /** What `enqueue` needs of the driver's collection. */
 export interface OutboxCollection<Session> {
+  /** Writes one entry in the transaction of the session; the driver makes its `_id`. */
   insertOne(document: Omit<OutboxEntry, '_id'>, options: { readonly session: Session }): Promise<unknown>
 }
 

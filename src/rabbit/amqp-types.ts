@@ -9,12 +9,17 @@ export type AmqpListener = (...args: any[]) => void
 
 /** A connection made by amqplib's promise API (its `ChannelModel`). */
 export interface AmqpConnection {
+  /** Opens a channel for topology. */
   createChannel(): Promise<AmqpChannel>
+  /** Opens a channel in confirm mode, for messages. */
   createConfirmChannel(): Promise<AmqpConfirmChannel>
+  /** Only called where the connection is the publisher's own. */
   close(): Promise<unknown>
   /** From amqplib 0.10.4 on. */
   updateSecret?(secret: Buffer, reason: string): Promise<unknown>
+  /** For `close`, `error`, `blocked` and `unblocked`. */
   on(event: string, listener: AmqpListener): unknown
+  /** Takes back a listener of `on`. */
   removeListener(event: string, listener: AmqpListener): unknown
 }
 

@@ -27,7 +27,9 @@ export interface ChangeEventsOptions {
 export interface UpdateOptions<T> {
   /** Fields by path, `'address.city'` or `'lines.0.sku'`, as the server names them. */
   readonly set?: Document
+  /** Paths of the fields that it removed. */
   readonly unset?: readonly string[]
+  /** Arrays that it cut off, by path, each with its new length. */
   readonly truncatedArrays?: readonly { readonly field: string; readonly newSize: number }[]
   /** The document after it, as with `updateLookup`; `null`: it was gone when it was looked up. */
   readonly fullDocument?: T | null
@@ -37,13 +39,21 @@ export interface UpdateOptions<T> {
 
 /** Makes change events of one collection, each later than the one before. */
 export interface ChangeEvents<T extends Document> {
+  /** An insert of this document; its `_id` is the key. */
   insert(document: T): ChangeStreamInsertDocument<T>
+  /** An update of the document with this `_id`; without `update` nothing was set or removed. */
   update(id: unknown, update?: UpdateOptions<T>): ChangeStreamUpdateDocument<T>
+  /** A replace by this document; `before` is the pre-image. */
   replace(document: T, options?: { readonly before?: T }): ChangeStreamReplaceDocument<T>
+  /** A delete of the document with this `_id`; `before` is the pre-image. */
   delete(id: unknown, options?: { readonly before?: T }): ChangeStreamDeleteDocument<T>
+  /** The drop of the collection. */
   drop(): ChangeStreamDropDocument
+  /** The rename of the collection, within its database. */
   rename(collection: string): ChangeStreamRenameDocument
+  /** The drop of the database. */
   dropDatabase(): ChangeStreamDropDatabaseDocument
+  /** What a server sends when the watched collection or database is gone; of no namespace. */
   invalidate(): ChangeStreamInvalidateDocument
   /** One of the operations that only `showExpandedEvents` shows, such as `createIndexes`. */
   expanded(operationType: ExpandedOperation, operationDescription?: Document): ChangeStreamDocument<T>

@@ -29,6 +29,7 @@ export interface CollectingSink<M> extends Sink<M> {
   readonly attempts: readonly Collected<M>[]
   /** Confirms nothing until `release()`. */
   hold(): void
+  /** Confirms what `hold()` kept back, and what follows. */
   release(): void
   /** Tells another health, for instance `{ ok: false, reason: 'blocked' }`: the pipeline reads nothing while it isn't ok. */
   setHealth(health: { readonly ok: boolean; readonly reason?: string }): void

@@ -12,14 +12,18 @@ interface Block {
   readonly file: string
 }
 
+const folder = join(root, 'docs', '.code')
 const blocks: readonly Block[] = pages.flatMap(blocksOf)
 
 function blocksOf(page: string): Block[] {
   const text = read(page)
   return [...text.matchAll(/^```(js|ts|javascript|typescript)\n(.*?)^```$/gms)].map(match => {
     const line = text.slice(0, match.index).split('\n').length + 1
-    const file = join(root, 'docs', `${page.replace(/\W/g, '-')}-${line}.mts`)
-    return { page, language: match[1]?.startsWith('t') ? 'ts' : 'js', line, text: match[2] ?? '', file }
+    const code = match[2] ?? ''
+    // `// transform.js` in the first line names a block, so that later ones of its page can import it.
+    const name = /^\/\/ ([\w.-]+)\.js\n/.exec(code)?.[1]
+    const file = join(folder, page.replace(/\W/g, '-'), name === undefined ? `${line}.mts` : `${name}.ts`)
+    return { page, language: match[1]?.startsWith('t') ? 'ts' : 'js', line, text: code, file }
   })
 }
 
@@ -29,6 +33,7 @@ function host(options: ts.CompilerOptions): ts.CompilerHost {
   const texts = new Map(blocks.map(block => [block.file, block.text]))
   return {
     ...real,
+    directoryExists: path => path.startsWith(folder) || (real.directoryExists?.(path) ?? true),
     fileExists: path => texts.has(path) || real.fileExists(path),
     readFile: path => texts.get(path) ?? real.readFile(path),
     getSourceFile: (path, ...rest) => {

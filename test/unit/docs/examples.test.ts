@@ -28,3 +28,10 @@ describe.each(examples)('the example %s', name => {
     expect(Object.keys(asked).filter(key => major(asked[key]) !== major(tested[key]))).toEqual([])
   })
 })
+
+describe('docs/getting-started.md', () => {
+  it('explains the quick start that ships as an example', () => {
+    const first = /^```js\n(.*?)^```$/ms.exec(read('docs/getting-started.md'))?.[1]
+    expect(first).toBe(read('examples/quickstart/index.js'))
+  })
+})
