@@ -10,6 +10,8 @@ const METHOD = 1
 const HEADER = 2
 const BODY = 3
 const FRAME_END = 0xce
+/** What is allocated at once: about forty messages of 1 KB, and little to be held by the last of them. */
+const SLAB = 64 * 1024
 /** Type, channel, size, and the end of a frame. */
 export const FRAME_OVERHEAD: number = 8
 const CLASS_BASIC = 60
@@ -48,10 +50,10 @@ let at = 0
 
 /** All frames of a message whose body fits into one frame and is no longer than {@link MAX_COPIED_BODY}. */
 export function publishFrames(target: PublishTarget, options: AmqpPublishOptions, body: Buffer): Buffer {
-  // Room enough for every text and the largest table; what isn't needed is given back below.
-  const room = 2_048 + 12 * 256 + tableRoom(options.headers) + body.length
+  // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
+  const room = 3_072 + tableRoom(options.headers) + body.length
   if (buffer.length - at < room) {
-    buffer = Buffer.allocUnsafeSlow(Math.max(256 * 1024, room))
+    buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
     at = 0
   }
   const start = at
@@ -199,9 +201,12 @@ function longString(text: string): void {
   at += 4 + length
 }
 
-/** The narrowest type that holds it; see https://www.rabbitmq.com/amqp-0-9-1-errata#section_3. */
+/**
+ * The narrowest type that holds it; see https://www.rabbitmq.com/amqp-0-9-1-errata#section_3. As amqplib does it, but
+ * for fractions beyond 2^50, at which amqplib throws.
+ */
 function number(value: number): void {
-  if (value >= 2 ** 63 || (Math.abs(value) < 2 ** 50 && Math.floor(value) !== value)) {
+  if (value >= 2 ** 63 || !Number.isInteger(value)) {
     tag('d')
     at = buffer.writeDoubleBE(value, at)
   } else if (value >= -0x80 && value < 0x80) {
@@ -223,11 +228,14 @@ function tag(letter: string): void {
   buffer[at++] = letter.charCodeAt(0)
 }
 
-/** More than a table can take: the publisher has refused those over 64 KiB. */
+/** What a table takes at most: a UTF-16 unit has up to three bytes, and the publisher has refused tables over 64 KiB. */
 function tableRoom(headers: Readonly<Record<string, unknown>>): number {
-  for (const name in headers) {
+  let room = 64
+  for (const name of Object.keys(headers)) {
     const value = headers[name]
-    if (typeof value !== 'string' || value.length > 1_024) return 65_536 + 16
+    room += 16 + 3 * name.length
+    if (typeof value === 'string') room += 3 * value.length
+    else if (typeof value === 'object' && value !== null) room += 65_536
   }
-  return Object.keys(headers).length * (256 + 3 * 1_024)
+  return room
 }
