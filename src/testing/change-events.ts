@@ -169,6 +169,19 @@ class TestTimestamp {
     return 7
   }
 
+  /** By which the BSON library tells its classes from a document's field, from its major 7 on. */
+  get [Symbol.for('@@mdb.bson.type')](): 'Timestamp' {
+    return 'Timestamp'
+  }
+
+  getLowBits(): number {
+    return this.low
+  }
+
+  getHighBits(): number {
+    return this.high
+  }
+
   get t(): number {
     return this.high >>> 0
   }

@@ -1,4 +1,4 @@
-import { ObjectId } from 'mongodb'
+import { BSON, ObjectId, Timestamp } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { changeEventMessage } from '../../../src/message/change-event-message.js'
 import { documentMessage } from '../../../src/message/document-message.js'
@@ -75,6 +75,11 @@ describe('the change events for tests', () => {
     expect(change.routingKey).toBe('d.c.insert')
     expect(change.headers).toMatchObject({ 'x-cdc-cluster-time': '1767225600.0000000001' })
     expect(bodyOf(change)).toMatchObject({ clusterTime: { $timestamp: { t: 1767225600, i: 1 } } })
+  })
+
+  it('go through the BSON library as those of the driver do', () => {
+    const { clusterTime } = BSON.deserialize(BSON.serialize(changeEvents().insert({ _id })))
+    expect(clusterTime).toEqual(new Timestamp({ t: 1767225600, i: 1 }))
   })
 
   it('refuse a document without `_id`: no stored one is', () => {
