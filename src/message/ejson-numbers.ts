@@ -17,14 +17,15 @@ export function doubleText(value: number, relaxed: boolean): string {
   return `{"$numberDouble":"${Number.isInteger(value) ? value.toFixed(1) : value}"}`
 }
 
-/** A number that is no wrapper: canonical takes the smallest BSON type that holds it, as the BSON library does. */
+/**
+ * A number that is no wrapper. Canonical takes the smallest BSON type that holds it, but beyond ±2^53 a double: such an
+ * Int64 is never promoted to a number, so the number was a double, and would come back as another type.
+ */
 export function numberText(value: number, relaxed: boolean): string {
   if (relaxed) return doubleText(value, true)
   if (!Number.isInteger(value) || Object.is(value, -0)) return doubleText(value, false)
   if (value >= INT32_MIN && value <= INT32_MAX) return int32Text(value, false)
-  // 2^63 itself is no Int64 any more. BigInt gives all digits, where String would round them off.
-  if (value >= -(2 ** 63) && value < 2 ** 63) return `{"$numberLong":"${BigInt(value)}"}`
-  return `{"$numberDouble":"${value}"}`
+  return Math.abs(value) <= PROMOTED ? `{"$numberLong":"${value}"}` : doubleText(value, false)
 }
 
 /** An Int32. */

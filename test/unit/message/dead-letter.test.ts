@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { BSON } from 'mongodb'
+import { BSON, Long } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { dateMs, millisecondsOf } from '../../../src/date-ms.js'
 import { TransformError } from '../../../src/errors.js'
@@ -97,6 +97,18 @@ describe('a dead letter', () => {
       ),
     30_000,
   )
+
+  it.each([
+    ['the last Int64 that is promoted', 2 ** 53, 'number'],
+    ['a double beyond, which no Int64 is', -(2 ** 53) - 2, 'number'],
+    ['a double beyond 64 bits', 2 ** 64, 'number'],
+    ['an Int64 beyond', Long.fromString('9007199254740994'), 'object'],
+  ])('gives back %s as what it was', async (_, n, type) => {
+    const event = decoded({ n }, true)
+    const { event: read } = await parseDeadLetter<{ n: unknown }>(make(facts({ event })).body)
+    expect(typeof read.n).toBe(type)
+    expect(read).toEqual(event)
+  })
 
   it('keeps dates that JavaScript can not hold', async () => {
     const far = Object.defineProperty(new Date(Number.NaN), dateMs, { value: -9_000_000_000_000_000n })
