@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,8 +14,9 @@ let built: Promise<string> | undefined
 
 /** One file from the sources as they are now: no child runs what `dist/` has from yesterday. */
 async function program(): Promise<string> {
-  // In here it finds the packages that it imports.
-  const file = join(root, 'node_modules/.cache/mongo-rabbit-cdc/process-program.mjs')
+  // In here it finds the packages that it imports. Two checkouts may share them by a link.
+  const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8)
+  const file = join(root, `node_modules/.cache/mongo-rabbit-cdc/process-program-${checkout}.mjs`)
   const outfile = `${file}.${process.pid}.mjs`
   const entryPoints = [join(folder, 'process-program.ts')]
   await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' })
