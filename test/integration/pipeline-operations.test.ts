@@ -229,6 +229,7 @@ describe('a transform', () => {
           filter(event => (event.fullDocument as unknown as Item).parts > 0),
           map(async event => {
             const { step } = event.fullDocument as unknown as Item
+            // Stands for a service that answers now sooner, now later: the delay is the input.
             await pause((step * 7) % 5)
             return event
           }),
