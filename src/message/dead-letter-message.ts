@@ -7,7 +7,7 @@ import type { HeaderValue, RabbitMessage } from '../types.js'
 import { type ReplacedPart, totalEjson } from './total-ejson.js'
 
 /** Where dead letters go. */
-export interface DeadLetterMessageOptions<E = ChangeStreamDocument> {
+export interface DeadLetterMessageOptions<E extends object = ChangeStreamDocument> {
   /** At most 255 bytes; `''` is the broker's default exchange. @default the publisher's exchange */
   readonly exchange?: string
   /** At most 255 bytes. A queue must be bound for it: a dead letter that is returned stops the pipeline. @default the publisher's `routingKey` */
@@ -71,7 +71,7 @@ const MAX_HEADER_BYTES = 8 * 1024
  *
  * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`
  */
-export function deadLetterMessage<E = ChangeStreamDocument>(
+export function deadLetterMessage<E extends object = ChangeStreamDocument>(
   options: DeadLetterMessageOptions<E> = {},
 ): (facts: DeadLetterFacts) => RabbitMessage {
   assertKnown('deadLetterMessage', options, ['exchange', 'routingKey', 'redact'])

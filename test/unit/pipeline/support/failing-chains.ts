@@ -8,6 +8,7 @@ import { cloudEventMessage } from '../../../../src/message/cloud-event-message.j
 import { debeziumMessage } from '../../../../src/message/debezium-message.js'
 import { documentMessage } from '../../../../src/message/document-message.js'
 import { ejsonText } from '../../../../src/message/ejson-encoder.js'
+import { outboxRouter } from '../../../../src/outbox/outbox-router.js'
 import type { EventFailure, FailedEventPolicy } from '../../../../src/pipeline/failure-policy.js'
 import { checkMessage } from '../../../../src/rabbit/message-check.js'
 import type { Answer } from '../../../../src/testing/index.js'
@@ -152,6 +153,7 @@ export const failingChains: readonly Failing[] = [
     const text = longKey(event)
     return { ...shape(event), type: text, correlationId: text, CC: textsOf(event), userId: text, expiration: text }
   }),
+  shaped('an entry of an outbox', outboxRouter()),
   shaped('a missing document', documentMessage({ onMissingDocument: 'fail' })),
   shaped('documents', documentMessage({ routingKey: '{id}' })),
   shaped('a record of Debezium', debeziumMessage({ name: 'shop', version: '1' })),
