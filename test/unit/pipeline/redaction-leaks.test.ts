@@ -20,7 +20,7 @@ import { errorText, messageText, recordConsole, recordEvents } from './support/o
 
 /** Whatever fails, wherever, and whatever is done about it: nothing that leaves shows what a rule hides. */
 
-const runs = 30
+const runs = 20
 const key = 'a key of more than 16 bytes'
 const redactions: readonly Redaction[] = [
   'remove',
