@@ -2,6 +2,7 @@ import type { BSON, ChangeStreamDocument, Document } from 'mongodb'
 import { dateMs } from '../date-ms.js'
 import { TransformError } from '../errors.js'
 import { loadBson } from '../mongo-client.js'
+import { parseHidingClassNames, showClassNames } from './class-names.js'
 import type { DeadLetterBody } from './dead-letter-message.js'
 
 /** A dead letter with the event that failed. */
@@ -40,7 +41,7 @@ export async function parseDeadLetter<E = ChangeStreamDocument>(
   const bson = await loadBson()
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8')
   try {
-    const letter = JSON.parse(text) as DeadLetterBody & { readonly event?: unknown }
+    const letter = parseHidingClassNames(text) as DeadLetterBody & { readonly event?: unknown }
     if (letter.deadLetter !== 1 || typeof letter.id !== 'string' || !isObject(letter.event)) throw notALetter()
     return { ...letter, event: eventOf(letter.event, bson, promoteValues) as E }
   } catch (cause) {
@@ -54,6 +55,7 @@ function eventOf(json: object, { EJSON, serialize, deserialize }: typeof BSON, p
   const bytes = serialize(EJSON.deserialize(json, { relaxed: false }) as Document)
   const event = deserialize(bytes, { bsonRegExp: true, promoteValues, validation: { utf8: false } })
   for (const { path, ms } of farDates) putDate(event, path, ms)
+  showClassNames(event)
   return event
 }
 
