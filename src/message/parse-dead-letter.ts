@@ -2,6 +2,7 @@ import type { BSON, ChangeStreamDocument, Document } from 'mongodb'
 import { dateMs } from '../date-ms.js'
 import { TransformError } from '../errors.js'
 import { loadBson } from '../mongo-client.js'
+import { parseHidingClassNames, showClassNames } from './class-names.js'
 import type { DeadLetterBody } from './dead-letter-message.js'
 
 /** A dead letter with the event that failed. */
@@ -52,7 +53,7 @@ export async function parseDeadLetter<E = ChangeStreamDocument>(
 /** The errors of parsers quote what they read, and that is data: none of them is passed on. */
 function letterOf(text: string): (DeadLetterBody & { readonly event?: unknown }) | undefined {
   try {
-    return JSON.parse(text) ?? undefined
+    return (parseHidingClassNames(text) as ReturnType<typeof letterOf> | null) ?? undefined
   } catch {
     throw notALetter('what is no JSON')
   }
@@ -64,6 +65,7 @@ function eventOf(json: object, { EJSON, serialize, deserialize }: typeof BSON, p
   const bytes = serialize(EJSON.deserialize(json, { relaxed: false }) as Document)
   const event = deserialize(bytes, { bsonRegExp: true, promoteValues, validation: { utf8: false } })
   for (const { path, ms } of farDates) putDate(event, path, ms)
+  showClassNames(event)
   return event
 }
 

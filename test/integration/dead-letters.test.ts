@@ -6,17 +6,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vi
 import {
   changeEventMessage,
   deadLetterMessage,
-  memoryCheckpointStore,
   messageId,
   parseDeadLetter,
   type RabbitMessage,
   RabbitPublisher,
   redrive,
 } from '../../src/index.js'
-import { depthOf, type Inbox, Inboxes, type Received } from './support/inbox.js'
-import { build, inDatabase, rejection, started, unique } from './support/pipelines.js'
-import { PipelineProcess } from './support/process.js'
-import { check, complete, flawless, now, type TrueEvent, truth } from './support/truth.js'
+import { depthOf, Inboxes } from './support/inbox.js'
+import { inDatabase, rejection, started, unique } from './support/pipelines.js'
 import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
@@ -34,115 +31,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const documents = 20
-const poisons = [200, 201, 500, 777]
-
-/** 1,000 good changes of a few documents, and some in the middle that no transform takes. */
-async function write(db: Db): Promise<void> {
-  const changes = db.collection<{ _id: number; n?: number; poison?: boolean }>('c')
-  await changes.insertMany(Array.from({ length: documents }, (_, _id) => ({ _id })))
-  const operations = Array.from({ length: 1000 }, (_, n) => {
-    const poison = poisons.includes(n)
-    const good = { replaceOne: { filter: { _id: n % documents }, replacement: { n } } }
-    const bad = { replaceOne: { filter: { _id: n % documents }, replacement: { n, poison } } }
-    return poison ? [bad, good] : [good]
-  })
-  await changes.bulkWrite(operations.flat())
-}
-
-interface Expected {
-  readonly good: TrueEvent[]
-  readonly poison: TrueEvent[]
-}
-
-async function expectedOf(client: MongoClient, db: Db, from: Awaited<ReturnType<typeof now>>): Promise<Expected> {
-  const all = await truth(client, { database: db.databaseName }, from)
-  const isPoison = ({ event }: TrueEvent): boolean => event.fullDocument?.poison === true
-  expect(all.filter(isPoison)).toHaveLength(poisons.length)
-  return { good: all.filter(event => !isPoison(event)), poison: all.filter(isPoison) }
-}
-
-async function everything(expected: readonly TrueEvent[], inbox: Inbox): Promise<void> {
-  await inbox.until(
-    () => complete(expected, inbox.received),
-    () => `${expected.length} events, got ${inbox.received.length} messages`,
-  )
-}
-
-/** The token of the event in a dead letter. */
-function tokenOf({ body }: Received): string {
-  return (body.event as { _id: { _data: string } })._id._data
-}
-
-describe('poison in the middle of 1,000 good changes', () => {
-  it.each(['skip', 'dead-letter'] as const)(
-    'with "%s" lets all others arrive in order, also when the process is killed on the way',
-    onFailedEvent =>
-      inDatabase(uri, async (db, client) => {
-        const queue = unique(onFailedEvent)
-        const inbox = await inboxes.open(url, queue)
-        const letters = await inboxes.open(url, unique('letters'))
-        const options = {
-          mongoUri: uri,
-          amqpUrl: url,
-          database: db.databaseName,
-          queue,
-          store: { path: join(folder, '{name}.json') },
-          pipeline: { maxInFlight: 50, checkpointIntervalMs: 50 },
-          slowMs: 5,
-          onFailedEvent,
-          deadLetters: letters.queue,
-        }
-        const first = await PipelineProcess.started(options)
-        const from = await now(client)
-        await write(db)
-        await inbox.take(230) // behind the first poison, before the last
-        await first.kill()
-        const second = await PipelineProcess.started(options)
-        const { good, poison } = await expectedOf(client, db, from)
-        await everything(good, inbox)
-        await second.stop()
-        const { duplicates, ...verdict } = check(good, inbox.received)
-        expect(verdict).toEqual(flawless)
-        const tokens = poison.map(({ token }) => token)
-        if (onFailedEvent === 'skip') {
-          expect(letters.received).toEqual([])
-          return
-        }
-        await letters.take(poisons.length)
-        expect(new Set(letters.received.map(tokenOf))).toEqual(new Set(tokens))
-        for (const letter of letters.received) expect(letter.messageId).toBe(messageId(tokenOf(letter), -1))
-      }),
-  )
-
-  it('with "stop" ends there, at each start again, until the transform is mended; then all arrive in order', () =>
-    inDatabase(uri, async (db, client) => {
-      const queue = unique('stop')
-      const inbox = await inboxes.open(url, queue)
-      const shape = changeEventMessage()
-      const failing = (event: ChangeStreamDocument): RabbitMessage => {
-        if (isPoison(event)) throw new Error('poison')
-        return shape(event)
-      }
-      const wanted = { client, database: db.databaseName, url, queue, checkpointStore: memoryCheckpointStore() }
-      const { pipeline } = await started({ ...wanted, transform: failing })
-      const from = await now(client)
-      await write(db)
-      expect(await rejection(pipeline.done)).toMatchObject({ code: 'CDC_EVENT_FAILED' })
-      const again = build({ ...wanted, transform: failing }).pipeline
-      await again.start().catch(() => {})
-      expect(await rejection(again.done)).toMatchObject({ code: 'CDC_EVENT_FAILED' })
-      const { good, poison } = await expectedOf(client, db, from)
-      const arrived = new Set(inbox.received.map(({ token }) => token))
-      expect(arrived.has(poison[0]?.token)).toBe(false)
-      await started(wanted)
-      const all = await truth(client, { database: db.databaseName }, from)
-      expect(all).toHaveLength(good.length + poison.length)
-      await everything(all, inbox)
-      const { duplicates, ...verdict } = check(all, inbox.received)
-      expect(verdict).toEqual(flawless)
-    }))
-
+describe('a dead letter', () => {
   it('waits with the position while the queue of dead letters is full, and goes on when there is room', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('full')
@@ -175,10 +64,6 @@ describe('poison in the middle of 1,000 good changes', () => {
       expect((await pipeline.stop()).drained).toBe(true)
     }))
 })
-
-function isPoison(event: ChangeStreamDocument): boolean {
-  return (event as { fullDocument?: { poison?: unknown } }).fullDocument?.poison === true
-}
 
 describe('redrive', () => {
   const values = {

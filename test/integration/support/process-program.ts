@@ -8,10 +8,18 @@ import {
   changeEventMessage,
   createCdcPipeline,
   deadLetterMessage,
+  type EventFailure,
+  type FailedEventAction,
+  type FailedEventDecision,
+  type FailedEventPolicy,
+  type FailureStage,
   fileCheckpointStore,
+  isCdcError,
   mongoCheckpointStore,
+  type RabbitMessage,
   RabbitPublisher,
 } from '../../../src/index.js'
+import { decisionOf, MAX_MESSAGE_BYTES, poisonKinds, poisonOf, TRANSFORM_TIMEOUT_MS } from './poison.js'
 
 /** What the parent says which pipeline it wants. */
 export interface ProcessOptions {
@@ -29,20 +37,34 @@ export interface ProcessOptions {
     readonly maxUnsavedEvents?: number
     readonly checkpointIntervalMs?: number
   }
-  /** Each tenth event is held up for so long, so that events are settled out of order. */
+  /** Each seventh event is held up for so long, so that events are settled out of order. */
   readonly slowMs?: number
-  /** What happens to events whose document has a field `poison`, over which the transform throws. */
-  readonly onFailedEvent?: 'stop' | 'skip' | 'dead-letter'
-  /** The queue of dead letters. */
+  /** What happens to events that name a kind of poison.ts, which the transform spoils. `function`: a decision as `decisionOf` has it. */
+  readonly onFailedEvent?: FailedEventAction | 'function' | 'function that stops'
+  /** Kinds of poison that the transform does not spoil any more. */
+  readonly mended?: readonly string[]
+  /** The queue of dead letters, which has a publisher of its own. */
   readonly deadLetters?: string
+  /** Updates need an image of the document before them. */
+  readonly needsImages?: boolean
   /** Prints every event with everything that can be seen of it, and all parts, as a careless logger would. */
   readonly verbose?: boolean
 }
 
 export type Request = 'stats' | 'stop'
 export interface Answer {
-  readonly kind: 'loaded' | 'ready' | 'stats' | 'stopped'
+  readonly kind: 'loaded' | 'ready' | 'stats' | 'stopped' | 'failed'
   readonly value?: unknown
+}
+
+/** An event that failed for good, as the listener of `failedEvent` was told. */
+export interface Failed {
+  readonly id: string
+  readonly poison: string | undefined
+  readonly stage: FailureStage
+  readonly code: string | undefined
+  readonly attempts: number
+  readonly action: FailedEventAction
 }
 
 const {
@@ -55,7 +77,9 @@ const {
   pipeline: more,
   slowMs,
   onFailedEvent,
+  mended = [],
   deadLetters,
+  needsImages,
   verbose,
 } = JSON.parse(process.env.PIPELINE ?? '{}') as ProcessOptions
 
@@ -71,30 +95,56 @@ const source = new ChangeStreamSource({
   ...(collections && { collections }),
   maxAwaitTimeMS: 200,
   retry: { minDelayMs: 20, maxDelayMs: 500 },
+  ...(needsImages && { fullDocumentBeforeChange: 'required' }),
 })
-const sink = new RabbitPublisher({
-  url: amqpUrl,
-  queue: { name: queue },
-  reconnect: { minDelayMs: 20, maxDelayMs: 500 },
-})
+
+function publisher(name: string, maxMessageBytes?: number): RabbitPublisher {
+  return new RabbitPublisher({
+    url: amqpUrl,
+    queue: { name },
+    reconnect: { minDelayMs: 20, maxDelayMs: 500 },
+    ...(maxMessageBytes !== undefined && { maxMessageBytes }),
+  })
+}
+
+const sink = publisher(queue, onFailedEvent && MAX_MESSAGE_BYTES)
 const shape = changeEventMessage()
 let events = 0
+
+const asked = new Set<string>()
+
+/** As somebody would decide who hopes once, and asks somebody else then. */
+async function decide(failure: EventFailure): Promise<FailedEventDecision> {
+  if (!asked.has(failure.id)) {
+    asked.add(failure.id)
+    return 'retry'
+  }
+  await sleep(5)
+  return decisionOf(failure)
+}
+
+function policy(wanted: NonNullable<ProcessOptions['onFailedEvent']>): FailedEventPolicy {
+  if (wanted === 'function') return decide
+  return wanted === 'function that stops' ? () => 'stop' : wanted
+}
+
 const pipeline = createCdcPipeline({
   name: queue,
   source,
   transform: event => {
     events += 1
-    if ((event as { fullDocument?: { poison?: unknown } }).fullDocument?.poison) throw new Error('poison')
-    // The delay is the input: it stands for a slow service that a transform asks.
-    return slowMs !== undefined && events % 10 === 0 ? sleep(slowMs).then(() => shape(event)) : shape(event)
+    const poison = poisonOf(event)
+    if (poison !== undefined && !mended.includes(poison)) {
+      return poisonKinds[poison]?.spoil(shape(event), event) as RabbitMessage
+    }
+    // The delay is the input: it stands for a slow service that a transform asks. Seven divides the number of documents in no test: the next event of the document of a slow one isn't slow.
+    return slowMs !== undefined && events % 7 === 0 ? sleep(slowMs).then(() => shape(event)) : shape(event)
   },
   sink,
   checkpointStore,
   retry: { minDelayMs: 20, maxDelayMs: 300 },
-  ...(onFailedEvent && { onFailedEvent }),
-  ...(deadLetters !== undefined && {
-    deadLetter: { message: deadLetterMessage({ exchange: '', routingKey: deadLetters }) },
-  }),
+  ...(onFailedEvent && { onFailedEvent: policy(onFailedEvent), transformTimeoutMs: TRANSFORM_TIMEOUT_MS }),
+  ...(deadLetters !== undefined && { deadLetter: { sink: publisher(deadLetters), message: deadLetterMessage() } }),
   ...more,
 })
 
@@ -116,6 +166,11 @@ if (verbose) {
 function answer(kind: Answer['kind'], value?: unknown): void {
   process.send?.({ kind, value } satisfies Answer)
 }
+
+pipeline.on('failedEvent', ({ id, event, stage, error, attempts, action }) => {
+  const code = isCdcError(error) ? error.code : undefined
+  answer('failed', { id, poison: poisonOf(event as object), stage, code, attempts, action } satisfies Failed)
+})
 
 process.on('message', request => {
   if (request === 'stop') {

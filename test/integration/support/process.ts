@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { PipelineStats, StopResult } from '../../../src/index.js'
-import type { Answer, ProcessOptions, Request } from './process-program.js'
+import type { Answer, Failed, ProcessOptions, Request } from './process-program.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const root = join(folder, '../../..')
@@ -36,12 +36,20 @@ export interface ProcessStats {
 export class PipelineProcess {
   /** Everything it has printed. */
   output = ''
+  /** What its listener of `failedEvent` was told. */
+  readonly failed: Failed[] = []
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
+  readonly #closed: Promise<unknown>
 
   private constructor(child: ChildProcess) {
     this.#child = child
     this.#exited = once(child, 'exit')
+    this.#closed = once(child, 'close')
+    child.on('message', message => {
+      const { kind, value } = message as Answer
+      if (kind === 'failed') this.failed.push(value as Failed)
+    })
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', text => {
         this.output += text
@@ -88,15 +96,15 @@ export class PipelineProcess {
     return result as StopResult
   }
 
-  /** Resolves when the process is gone. */
+  /** Resolves when the process is gone, and everything that it said is here. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
-    await this.#exited
+    await this.#closed
   }
 
-  /** Resolves when the process has ended by itself. */
+  /** Resolves when the process has ended by itself, and everything that it said is here. */
   async ended(): Promise<void> {
-    await this.#exited
+    await this.#closed
   }
 
   #ask(request: Request): void {

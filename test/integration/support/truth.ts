@@ -29,7 +29,14 @@ export async function truth(client: MongoClient, scope: Scope, from: Timestamp):
   const db = client.db(database)
   const end = (await now(client)).toBigInt() - 1n
   const watched = collection === undefined ? db : db.collection(collection)
-  const stream = watched.watch(pipeline, { startAtOperationTime: from, maxAwaitTimeMS: 50, batchSize: 10_000 })
+  const stream = watched.watch(pipeline, {
+    startAtOperationTime: from,
+    maxAwaitTimeMS: 50,
+    batchSize: 10_000,
+    // Otherwise one odd document ends the stream for ever.
+    bsonRegExp: true,
+    enableUtf8Validation: false,
+  })
   const events: TrueEvent[] = []
   try {
     for (;;) {

@@ -125,6 +125,27 @@ describe('a dead letter', () => {
     expect(read).toEqual(event)
   })
 
+  it.each([
+    ['what is the name of a class', { _bsontype: 'ObjectId', id: 'x' }],
+    ['anything', { a: 1, _bsontype: { _bsontype: 'Long', low: 1 }, b: [{ _bsontype: null }] }],
+    [
+      'names that look like what stands for it meanwhile',
+      { '\ue000_bsontype': 1, _bsontype: 2, '\ue000\ue000_bsontype': 3 },
+    ],
+    ['it in the scope of code', { code: new BSON.Code('f()', { '\ue000_bsontype': 1 }) }],
+  ])('gives back a field `_bsontype` with %s', async (_, document) => {
+    const { event } = await parseDeadLetter(make(facts({ event: { document } })).body)
+    expect(ejsonText(event, 'canonical')).toBe(ejsonText({ document }, 'canonical'))
+  })
+
+  it('gives back a field `_bsontype` beside a date that JavaScript can not hold', async () => {
+    const far = Object.defineProperty(new Date(Number.NaN), dateMs, { value: 9_000_000_000_000_000n })
+    const { event } = await parseDeadLetter<{ _bsontype: { d: Date } }>(
+      make(facts({ event: { _bsontype: { d: far } } })).body,
+    )
+    expect(millisecondsOf(event._bsontype.d)).toBe(9_000_000_000_000_000n)
+  })
+
   it('keeps dates that JavaScript can not hold', async () => {
     const far = Object.defineProperty(new Date(Number.NaN), dateMs, { value: -9_000_000_000_000_000n })
     const { event } = await parseDeadLetter<{ a: { d: Date }[] }>(make(facts({ event: { a: [{ d: far }] } })).body)
