@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import { BSON, type ClientSession, Double } from 'mongodb'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { memoryCheckpointStore } from '../../src/checkpoint/memory-checkpoint-store.js'
-import { imageOf } from '../../src/document-image.js'
+import { documentImageOf } from '../../src/document-image.js'
 import {
   bsonEncoder,
   type ChangeStreamSourceOptions,
@@ -118,7 +118,7 @@ describe('a message says of which moment its document is', () => {
           await collection.insertOne({ _id: 1 })
           await collection.updateOne({ _id: 1 }, { $set: { n: 1 } })
         }
-        const images = (await stream.events(4)).map(record => [eventOf(record).fullDocument, imageOf(record.event)])
+        const images = (await stream.events(4)).map(record => [eventOf(record).fullDocument, documentImageOf(record.event)])
         expect(images).toEqual([
           [{ _id: 1 }, undefined],
           [null, undefined],
