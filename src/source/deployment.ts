@@ -71,9 +71,9 @@ export async function splitsLargeEvents(client: MongoClient): Promise<boolean> {
   }
 }
 
-/** MongoDB 6.0.9, and everything from 7.0 on. Pure. */
+/** MongoDB 6.0.9 and its successors, and everything from 7.0 on; not the rapid releases between. Pure. */
 export function hasSplitStage([major = 0, minor = 0, patch = 0]: readonly number[]): boolean {
-  return major >= 7 || (major === 6 && (minor > 0 || patch >= 9))
+  return major >= 7 || (major === 6 && minor === 0 && patch >= 9)
 }
 
 /** Tells two sets of one name apart; needs a privilege that few applications have, so it may stay unknown. */

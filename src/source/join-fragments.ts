@@ -1,15 +1,17 @@
+import type { Document } from 'mongodb'
 import { SourceError } from '../errors.js'
 import type { ChangeEvent, RawEvent, Reader, ReaderBatch } from './reader.js'
 
 /** The last stage of a pipeline, where the server has it. */
-export const SPLIT_STAGE = { $changeStreamSplitLargeEvent: {} } as const
+export const SPLIT_STAGE_NAME = '$changeStreamSplitLargeEvent'
+export const SPLIT_STAGE: Document = { [SPLIT_STAGE_NAME]: {} }
 
 /**
  * A reader whose events are whole, although the server sends large ones in parts. The id of such an event is the token
  * of its first part, its own token that of the last: nobody ever sees a position between them.
  * @see https://www.mongodb.com/docs/manual/reference/operator/aggregation/changeStreamSplitLargeEvent/
  */
-export function joinFragments(reader: Reader): Reader {
+export function joinFragments(reader: Reader, onError: (error: unknown) => never = rethrow): Reader {
   let parts: RawEvent[] = []
 
   function wholeBy(raw: RawEvent): RawEvent | undefined {
@@ -27,7 +29,7 @@ export function joinFragments(reader: Reader): Reader {
   return {
     close: () => reader.close(),
     async nextBatch(maxTimeMs) {
-      const batch = await reader.nextBatch(maxTimeMs)
+      const batch = await reader.nextBatch(maxTimeMs).catch(onError)
       const isPart = ({ event }: RawEvent): boolean => fragmentOf(event) !== undefined
       if (parts.length === 0 && !batch.events.some(isPart)) return batch
       const events = batch.events.map(wholeBy).filter(whole => whole !== undefined)
@@ -65,6 +67,10 @@ function joined(parts: readonly RawEvent[]): RawEvent {
     id: parts[0]?.event._id._data ?? whole._id._data,
     oversized: 'split',
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error
 }
 
 /** Going back to its time brings the event whole. */

@@ -1,4 +1,5 @@
 import type { MongoClient } from 'mongodb'
+import { messageOf, SourceError } from '../errors.js'
 import { loadMongo } from '../mongo-client.js'
 import type { Position } from '../types.js'
 import { withDeadline } from '../waiting.js'
@@ -6,7 +7,7 @@ import type { OpenReader } from './batches.js'
 import { openCommandReader } from './command-reader.js'
 import { type Deployment, describeDeployment, splitsLargeEvents } from './deployment.js'
 import { openDriverReader } from './driver-reader.js'
-import { joinFragments, SPLIT_STAGE } from './join-fragments.js'
+import { joinFragments, SPLIT_STAGE, SPLIT_STAGE_NAME } from './join-fragments.js'
 import { markImages } from './mark-images.js'
 import { type Approach, approach, stagesOf } from './oversized-event.js'
 import { keepsKey } from './pipeline-stages.js'
@@ -35,6 +36,14 @@ export function readerOpener(opening: Opening): (after: Position, how: Approach)
   const { options, watch, promoteValues, onOtherWatch } = opening
   // One for all, since it counts the failures.
   const reread = patient(rereadDocument)
+  // Some servers that call themselves MongoDB have its version and not its stages.
+  let refused = false
+  const onError = (error: unknown): never => {
+    if (!messageOf(error).includes(SPLIT_STAGE_NAME)) throw error
+    refused = true
+    const text = `The server does not know the stage ${SPLIT_STAGE_NAME}, and is asked without it`
+    throw new SourceError('CDC_SOURCE_UNAVAILABLE', text, { retryable: true })
+  }
 
   return async (position, how) => {
     const client = await opening.client()
@@ -44,7 +53,7 @@ export function readerOpener(opening: Opening): (after: Position, how: Approach)
     const was = position.origin?.watch
     if (was !== undefined && was !== watch.digest) onOtherWatch(was)
     const { BSON, Timestamp } = await loadMongo()
-    const splits = options.oversized === 'split' && (await splitsLargeEvents(client))
+    const splits = options.oversized === 'split' && !refused && (await splitsLargeEvents(client))
     const timestamp = (t: number, i: number) => new Timestamp({ t, i })
     const decoding = { client, promoteValues, deserialize: BSON.deserialize }
     const setup = {
@@ -56,8 +65,8 @@ export function readerOpener(opening: Opening): (after: Position, how: Approach)
     const { maxAwaitTimeMS, fullDocument, batchSize } = options
     const raw = readsWithDriver(options, client, deployment)
       ? openDriverReader({ ...setup, maxAwaitTimeMS, calculateObjectSize: BSON.calculateObjectSize })
-      : await openCommandReader(setup)
-    const reader = markImages(splits ? joinFragments(raw) : raw, fullDocument)
+      : await openCommandReader(setup).catch(splits ? onError : undefined)
+    const reader = markImages(splits ? joinFragments(raw, onError) : raw, fullDocument)
     const rereading: RereadSetup = { ...decoding, stages: watch.stages, timestamp }
     return {
       reader: approach(reader, how, {

@@ -118,7 +118,10 @@ describe('a message says of which moment its document is', () => {
           await collection.insertOne({ _id: 1 })
           await collection.updateOne({ _id: 1 }, { $set: { n: 1 } })
         }
-        const images = (await stream.events(4)).map(record => [eventOf(record).fullDocument, documentImageOf(record.event)])
+        const images = (await stream.events(4)).map(record => [
+          eventOf(record).fullDocument,
+          documentImageOf(record.event),
+        ])
         expect(images).toEqual([
           [{ _id: 1 }, undefined],
           [null, undefined],
