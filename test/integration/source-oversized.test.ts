@@ -1,4 +1,5 @@
-import type { Db, MongoClient, Timestamp } from 'mongodb'
+import { inspect } from 'node:util'
+import { type Db, Int32, type MongoClient, type Timestamp } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
 import { documentImageOf } from '../../src/document-image.js'
 import type { SourceEvents } from '../../src/events.js'
@@ -180,6 +181,17 @@ describe.each(readers)('with the %s reader', reader => {
   )
 })
 
+it('a stage that needs the whole event stops the stream before it, and tells why', () =>
+  withDatabase(uri, async (db, client) => {
+    const pipeline = [{ $match: { $expr: { $gt: [{ $bsonSize: '$$ROOT' }, 0] } } }]
+    const stream = new Reading(sourceOf(db, client, { ...(await oneLarge(db, client)), pipeline }))
+    const error: unknown = await stream.events(2).catch((thrown: unknown) => thrown)
+    await stream.stop()
+    expect(error).toMatchObject({ code: 'CDC_EVENT_TOO_LARGE', hint: expect.stringContaining('`pipeline`') })
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/xxx|82[0-9A-F]{16}|signature|lsid/)
+    expect(stream.records.filter(({ event }) => event).map(({ event }) => event?.operationType)).toEqual(['insert'])
+  }))
+
 describe('what is told of a document that is read anew', () => {
   /** The event of a document of 9 MB that is made larger than 16 MB by its images. */
   async function largeUpdate(given: Given, change: (db: Db) => Promise<unknown> = async () => {}): Promise<AnyRecord> {
@@ -212,6 +224,10 @@ describe('what is told of a document that is read anew', () => {
     const later = (db: Db) => db.collection<Item>('items').updateOne({ _id: 'large' }, { $set: { n: 2, v: 'short' } })
     const record = await largeUpdate({ oversized: 'reread' }, later)
     expect(facts(record)).toEqual(['re-read', 'update', 'large', { _id: 'large', card: 'secret-card', n: 2 }, 5])
+  })
+  it('keeps its types where the source keeps them', async () => {
+    const record = await largeUpdate({ promoteValues: false })
+    expect((eventOf(record).fullDocument as Item).n).toEqual(new Int32(1))
   })
   it('is nothing where the document is gone', async () => {
     const gone = (db: Db) => db.collection<Item>('items').deleteOne({ _id: 'large' })
