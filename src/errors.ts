@@ -28,7 +28,7 @@ export const errorCodes = {
   CDC_POSITION_INVALID: 'The saved position is not one that this source has written, or the server cannot read it',
   CDC_POSITION_IN_FUTURE: 'The saved position is ahead of the time of the server',
   CDC_IMAGE_MISSING: 'A document image is required, and the server does not have it',
-  CDC_EVENT_TOO_LARGE: 'One event is larger than the 16 MiB that the server can send',
+  CDC_EVENT_TOO_LARGE: 'One event is larger than the 16 MiB that the server can send, even without its documents',
   CDC_EVENT_UNDECODABLE: 'An event holds bytes that can not be decoded',
   CDC_SOURCE_UNAVAILABLE: 'MongoDB did not answer, or answered with an error that passes',
   // Checkpoint

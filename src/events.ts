@@ -51,6 +51,9 @@ export type StopReason =
   | 'checkpoint'
   | 'start-timeout'
 
+/** What became of an event that was larger than the server can send; also the words of the option `oversized`. */
+export type OversizedOutcome = 'split' | 'reread' | 'key-only'
+
 // A type, not an interface: typed-emitter asks for an index signature.
 /** Events of a pipeline. Those of single events (`published`, `filtered`) cost nothing while nobody listens. */
 export type PipelineEvents = {
@@ -100,6 +103,11 @@ export type SourceEvents = {
   invalidated: (invalidated: { clusterTime: ClusterTime }) => void
   /** Something in the set-up costs safety or time, such as a client that needs 30 s to notice a dead server. */
   warning: (warning: { message: string }) => void
+  /**
+   * An event was larger than the 16 MiB that the server can send. `split`: it came in parts and is whole. `reread`: its
+   * present document stands in for what was left out. `key-only`: operation, key and times are all there is.
+   */
+  oversized: (oversized: { clusterTime: ClusterTime; id: string; outcome: OversizedOutcome }) => void
   /** The oplog no longer holds the changes from `from` on; with `onHistoryLost: 'now'` reading goes on at `to`. */
   historyLost: (lost: { from: ClusterTime; to?: ClusterTime; error: unknown }) => void
 }

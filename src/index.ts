@@ -5,6 +5,8 @@
 export { ChangeStreamSource } from './source/change-stream-source.js'
 export type { ChangeStreamSourceOptions, NamePattern } from './source/source-options.js'
 
+export { type DocumentImage, documentImageOf } from './document-image.js'
+
 // Transforms
 export { addMetadata, type WithMetadata } from './transform/add-metadata.js'
 export { type EnrichOptions, enrich, type LoadContext } from './transform/enrich.js'
@@ -113,6 +115,7 @@ export {
 export type {
   FailedEventAction,
   FailureStage,
+  OversizedOutcome,
   PipelineEvents,
   PipelineState,
   PublisherEvents,

@@ -1,4 +1,4 @@
-import { type DocumentImage, imageOf } from '../document-image.js'
+import { type DocumentImage, documentImageOf } from '../document-image.js'
 import { entryId } from './entry-id.js'
 
 /**
@@ -89,13 +89,14 @@ export function transactionOf(event: ChangeEvent): string | undefined {
 }
 
 /**
- * Where `fullDocument` comes from: `event`, the change itself (insert, replace), or what the source has said of an
- * update; `undefined` when there is none, or nobody has said.
+ * Where `fullDocument` comes from: `event`, the change itself (insert, replace), or what the source has said of it;
+ * `undefined` when there is none, or nobody has said. That an event was cut is said of every one.
  */
 export function documentOriginOf(event: ChangeEvent, original: unknown): 'event' | DocumentImage | undefined {
+  // A step before may have built the event anew, without what the source had put on it.
+  const image = documentImageOf(event) ?? documentImageOf(original)
+  if (image === 'oversized' || image === 're-read') return image
   if (fullDocumentOf(event) === undefined) return undefined
   const { operationType } = event
-  if (operationType === 'insert' || operationType === 'replace') return 'event'
-  // A step before may have built the event anew, without what the source had put on it.
-  return imageOf(event) ?? imageOf(original)
+  return operationType === 'insert' || operationType === 'replace' ? 'event' : image
 }

@@ -4,26 +4,21 @@ import type TypedEmitter from 'typed-emitter'
 import { messageOf, OptionsError } from '../errors.js'
 import { emitSafely, type SourceEvents } from '../events.js'
 import { HealthBoard } from '../health-board.js'
-import { closeOwnClient, connectedOnce, loadMongo, openOwnClient } from '../mongo-client.js'
+import { closeOwnClient, connectedOnce, openOwnClient } from '../mongo-client.js'
 import { retry } from '../retry.js'
 import type { HealthListener, PartHealth, Position, Source, SourceOpenOptions, SourceRecord } from '../types.js'
-import { abortable, withDeadline } from '../waiting.js'
+import { abortable } from '../waiting.js'
 import { classifySourceError } from './classify-error.js'
 import { clientWarnings } from './client-warnings.js'
-import { openCommandReader } from './command-reader.js'
 import { type Deployment, describeDeployment } from './deployment.js'
-import { openDriverReader } from './driver-reader.js'
-import { markImages } from './mark-images.js'
+import { readerOpener } from './open-reader.js'
 import { assertUsable } from './position.js'
-import { replyOptions } from './reply-options.js'
 import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveSourceOptions } from './source-options.js'
 import { nowOf, originOf, startOf } from './start-position.js'
-import { type OpenReader, reasonOf, supervise, type Tell } from './supervise.js'
-import { compileWatch, startOptions, type Watch } from './watch.js'
+import { reasonOf, supervise, type Tell } from './supervise.js'
+import { compileWatch } from './watch.js'
 
 const Emitter: new () => TypedEmitter<SourceEvents> = EventEmitter as unknown as new () => TypedEmitter<SourceEvents>
-
-const PROBE_MS = 5_000
 
 /**
  * The changes of one or several collections, databases or a whole deployment, as a {@link Source}: pulled in batches,
@@ -98,7 +93,13 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     yield* supervise<ChangeStreamDocument<TSchema>>(after, signal, {
       ...this.#options,
       ...this.#options.retry,
-      open: position => this.#openReader(position, watch, onOtherWatch),
+      open: readerOpener({
+        client: this.#client,
+        options: this.#options,
+        watch,
+        promoteValues: !this.#exactTypes,
+        onOtherWatch,
+      }),
       now: async () => nowOf(await this.#deployment(), watch),
       random: Math.random,
       tell: this.#tell(),
@@ -153,50 +154,6 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     return await describeDeployment(await this.#client())
   }
 
-  async #openReader(position: Position, watch: Watch, onOtherWatch: (was: string) => void): Promise<OpenReader> {
-    const client = await this.#client()
-    const deployment = await describeDeployment(client)
-    const origin = originOf(deployment, watch)
-    assertUsable(position, { origin, now: deployment.now })
-    const was = position.origin?.watch
-    if (was !== undefined && was !== watch.digest) onOtherWatch(was)
-    const { BSON, Timestamp } = await loadMongo()
-    const setup = {
-      client,
-      watch,
-      start: startOptions(position, (t, i) => new Timestamp({ t, i })),
-      batchSize: this.#options.batchSize,
-      promoteValues: !this.#exactTypes,
-      deserialize: BSON.deserialize,
-    }
-    const reader = this.#readsWithDriver(client, deployment)
-      ? openDriverReader({
-          ...setup,
-          maxAwaitTimeMS: this.#options.maxAwaitTimeMS,
-          calculateObjectSize: BSON.calculateObjectSize,
-        })
-      : await openCommandReader(setup)
-    return {
-      reader: markImages(reader, this.#options.fullDocument),
-      origin,
-      probe: () => this.#isAlive(client, deployment),
-    }
-  }
-
-  #readsWithDriver(client: MongoClient, deployment: Deployment): boolean {
-    const { reader } = this.#options
-    if (reader !== 'auto') return reader === 'driver'
-    const encrypted = client.options.autoEncryption !== undefined
-    return deployment.sharded || encrypted || client.readPreference.mode !== 'primary'
-  }
-
-  /** Asks on another connection. Another server that answers is no sign of life: the cursor isn't there. */
-  async #isAlive(client: MongoClient, { server }: Deployment): Promise<boolean> {
-    const hello = client.db('admin').command({ hello: 1 }, replyOptions)
-    const answer = await withDeadline(hello, PROBE_MS, () => undefined)
-    return answer !== undefined && (server === undefined || answer.me === undefined || answer.me === server)
-  }
-
   #warnOfClient(): void {
     const options = this.#given?.options ?? {}
     for (const message of clientWarnings(options, this.#options.maxAwaitTimeMS)) this.#emit('warning', { message })
@@ -218,6 +175,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       },
       positionFallback: ({ clusterTime }, error) => this.#emit('positionFallback', { clusterTime, error }),
       invalidated: ({ clusterTime }) => this.#emit('invalidated', { clusterTime }),
+      oversized: oversized => this.#emit('oversized', oversized),
       historyLost: (from, to, error) =>
         this.#emit('historyLost', { from: from.clusterTime, ...(to && { to: to.clusterTime }), error }),
     }

@@ -9,9 +9,10 @@ export interface Verdict {
   /**
    * `retry`: open again from the last position. `refused`: fatal at the start; tried again slowly later, since roles and
    * passwords are changed at run time. `history`: the oplog no longer holds the position. `notFound`: the server
-   * doesn't find the event of the position. `fatal`: can't heal by itself.
+   * doesn't find the event of the position. `tooLarge`: the next event can't be sent as it is. `fatal`: can't heal by
+   * itself.
    */
-  readonly action: 'retry' | 'refused' | 'history' | 'notFound' | 'fatal'
+  readonly action: 'retry' | 'refused' | 'history' | 'notFound' | 'tooLarge' | 'fatal'
   readonly error: CdcError
 }
 
@@ -52,7 +53,7 @@ interface ServerError {
  * gets into the result: the server's text is quoted only where it is known what it says, and never its own object.
  */
 export function classifySourceError(error: unknown): Verdict {
-  if (isCdcError(error)) return { action: error.retryable ? 'retry' : 'fatal', error }
+  if (isCdcError(error)) return { action: actionOf(error), error }
   const code = codeOf(error)
   const text = messageOf(error)
   if (UNAUTHORIZED.includes(code)) return verdict('refused', 'CDC_SOURCE_UNAUTHORIZED', NEEDS_ROLES)
@@ -62,7 +63,7 @@ export function classifySourceError(error: unknown): Verdict {
   if (NOT_REPLICA_SET.includes(code))
     return verdict('fatal', 'CDC_NOT_REPLICA_SET', START_REPLICA_SET, withoutData(text))
   if (IMAGE_MISSING.includes(code)) return verdict('fatal', 'CDC_IMAGE_MISSING', ENABLE_IMAGES, withoutData(text))
-  if (TOO_LARGE.includes(code)) return verdict('fatal', 'CDC_EVENT_TOO_LARGE', SMALLER_EVENTS, withoutData(text))
+  if (TOO_LARGE.includes(code)) return verdict('tooLarge', 'CDC_EVENT_TOO_LARGE', SMALLER_EVENTS, withoutData(text))
   if (code === CHANGE_STREAM_FATAL) {
     return /_id field|was modified|lacks a resume token/i.test(text)
       ? verdict('fatal', 'CDC_EVENT_ID_LOST', KEEP_ID, withoutData(text))
@@ -94,6 +95,12 @@ export function classifySourceError(error: unknown): Verdict {
     const details = { retryable: action === 'retry', cause, ...(hint !== undefined && { hint }) }
     return { action, error: new SourceError(name, `MongoDB: ${detail}`, details) }
   }
+}
+
+/** Of an error that is ours already. */
+function actionOf({ retryable, code }: CdcError): Verdict['action'] {
+  if (retryable) return 'retry'
+  return code === 'CDC_POSITION_NOT_FOUND' ? 'notFound' : 'fatal'
 }
 
 /** The server's numeric code, `NaN` for all other errors: those of sockets have a text there. */
@@ -129,7 +136,8 @@ const CHECK_TLS =
 const LARGER_OPLOG = 'the oplog is too small for the time that the pipeline was away; see `onHistoryLost`'
 const START_REPLICA_SET = 'start mongod with `--replSet`, also for one node'
 const ENABLE_IMAGES = 'enable `changeStreamPreAndPostImages` with `collMod`, or ask for "whenAvailable"'
-const SMALLER_EVENTS = 'keep images off for this collection, or make its documents smaller'
+const SMALLER_EVENTS =
+  'a stage of `pipeline` needs the whole event: filter in a transform instead, or keep images off for this collection'
 const KEEP_ID = 'no stage of `pipeline` may remove or change `_id`'
 const FILTER_CHANGED = 'the filter, or a document that it looks up, changed since the position was saved'
 const TOKEN_DAMAGED = 'the saved position was damaged or does not belong to this stream'

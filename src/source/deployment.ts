@@ -57,6 +57,25 @@ export async function describeDeployment(client: MongoClient): Promise<Deploymen
   }
 }
 
+/**
+ * Whether the server can send an event in parts that is larger than 16 MiB. An answer without a version, or a refusal,
+ * is that of a server that can't.
+ */
+export async function splitsLargeEvents(client: MongoClient): Promise<boolean> {
+  try {
+    const { versionArray } = await client.db('admin').command({ buildInfo: 1 }, replyOptions)
+    return hasSplitStage(Array.isArray(versionArray) ? versionArray.map(Number) : [])
+  } catch (error) {
+    if (typeof (error as { code?: unknown }).code === 'number') return false
+    throw error // not reached: a position that such a server gave must not go to one that can't
+  }
+}
+
+/** MongoDB 6.0.9 and its successors, and everything from 7.0 on; not the rapid releases between. Pure. */
+export function hasSplitStage([major = 0, minor = 0, patch = 0]: readonly number[]): boolean {
+  return major >= 7 || (major === 6 && minor === 0 && patch >= 9)
+}
+
 /** Tells two sets of one name apart; needs a privilege that few applications have, so it may stay unknown. */
 async function replicaSetId(client: MongoClient): Promise<string | undefined> {
   try {

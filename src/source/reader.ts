@@ -1,3 +1,4 @@
+import type { OversizedOutcome } from '../events.js'
 import type { ClusterTime } from '../types.js'
 
 /** How a batch is read: the one seam below supervision, with two implementations. */
@@ -18,12 +19,18 @@ export interface ReaderBatch {
   readonly highWaterMark?: ResumeTokenDocument
   /** The cursor is closed: after an invalidate, which a filter may hide. */
   readonly closed: boolean
+  /** This reader has done its part: the stream is to be opened anew behind this batch. */
+  readonly handover?: boolean
 }
 
 /** A change event, decoded, with its size in BSON. */
 export interface RawEvent {
   readonly event: ChangeEvent
   readonly size: number
+  /** Stable id of the event, where it isn't the text of its token. */
+  readonly id?: string
+  /** How it was read although it was too large. */
+  readonly oversized?: OversizedOutcome
 }
 
 /** What this source reads of every event; the driver's own types describe the rest. */
@@ -35,6 +42,7 @@ export interface ChangeEvent {
   readonly ns?: { readonly db: string; readonly coll?: string }
   readonly documentKey?: { readonly _id?: unknown }
   readonly fullDocument?: unknown
+  readonly splitEvent?: { readonly fragment?: unknown; readonly of?: unknown }
 }
 
 /** A resume token: a document whose `_data` sorts in stream order. */

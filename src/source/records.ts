@@ -13,13 +13,13 @@ export function recordsOf<E>(batch: ReaderBatch, before: Position, origin: Posit
   return records
 }
 
-function recordOf<E>({ event, size }: RawEvent, origin: PositionOrigin): SourceRecord<E> {
+function recordOf<E>({ event, size, id = event._id._data }: RawEvent, origin: PositionOrigin): SourceRecord<E> {
   const position = positionOf(event._id, origin)
   const { ns, documentKey } = event
   const hasKey = documentKey != null && ns?.coll !== undefined && Object.hasOwn(documentKey, '_id')
   return {
     position,
-    id: event._id._data,
+    id,
     event: event as E,
     size,
     time: event.wallTime instanceof Date ? event.wallTime.getTime() : position.clusterTime.t * 1000,

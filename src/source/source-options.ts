@@ -1,5 +1,6 @@
 import type { Document, MongoClient, ResumeToken, Timestamp } from 'mongodb'
 import { OptionsError } from '../errors.js'
+import type { OversizedOutcome } from '../events.js'
 import {
   assertBoolean,
   assertInteger,
@@ -11,6 +12,7 @@ import {
 } from '../options.js'
 import { isClusterTime } from '../position.js'
 import type { BackOffOptions } from '../retry.js'
+import { assertStages } from './pipeline-stages.js'
 import { isToken } from './position.js'
 
 /** A name, or a pattern that the server matches: only the flag `i` is allowed, and the syntax is PCRE's. */
@@ -73,6 +75,13 @@ export interface ChangeStreamSourceOptions {
    */
   readonly onHistoryLost?: 'fail' | 'now'
   /**
+   * How an event is read that is larger than the 16 MiB that the server can send, such as a large update with images.
+   * `split`: the server sends it in parts (MongoDB 6.0.9, 7.0 and newer), and it arrives whole. `reread`: without its
+   * images and its `updateDescription`, but with the present document where it would carry one. `key-only`: operation,
+   * key and times alone. What can't be done falls to the next: the stream always goes on. @default 'split'
+   */
+  readonly oversized?: OversizedOutcome
+  /**
    * Whether numbers become JavaScript numbers, which makes an int and a double look alike. Canonical EJSON needs
    * `false`, and a pipeline with canonical messages sets it by itself. @default true
    */
@@ -106,6 +115,7 @@ export type ResolvedOptions = Required<
     | 'batchSize'
     | 'maxAwaitTimeMS'
     | 'onHistoryLost'
+    | 'oversized'
     | 'reader'
     | 'watchdogMs'
   >
@@ -132,6 +142,7 @@ const KNOWN = [
   'startAtOperationTime',
   'startAfter',
   'onHistoryLost',
+  'oversized',
   'promoteValues',
   'reader',
   'watchdogMs',
@@ -176,6 +187,7 @@ export function resolveSourceOptions(options: ChangeStreamSourceOptions): Resolv
     batchSize: assertInteger('batchSize', options.batchSize ?? 1000, 1, 100_000),
     maxAwaitTimeMS: assertInteger('maxAwaitTimeMS', options.maxAwaitTimeMS ?? 1000, 10, 60_000),
     onHistoryLost: assertOneOf('onHistoryLost', options.onHistoryLost ?? 'fail', ['fail', 'now']),
+    oversized: assertOneOf('oversized', options.oversized ?? 'split', OVERSIZED),
     reader: assertOneOf('reader', options.reader ?? 'auto', ['auto', 'command', 'driver']),
     watchdogMs: assertInteger('watchdogMs', options.watchdogMs ?? 5000, 100, 600_000),
     retry: resolveBackOff('retry', options.retry ?? {}),
@@ -183,6 +195,7 @@ export function resolveSourceOptions(options: ChangeStreamSourceOptions): Resolv
 }
 
 const FULL_DOCUMENT = ['default', 'updateLookup', 'whenAvailable', 'required'] as const
+const OVERSIZED = ['split', 'reread', 'key-only'] as const
 const BEFORE = ['off', 'whenAvailable', 'required'] as const
 const UNWATCHABLE = ['admin', 'local', 'config']
 
@@ -208,35 +221,6 @@ function assertPatterns(name: string, patterns: readonly NamePattern[] | undefin
     }
     if (typeof pattern === 'string' && name === 'databases') assertDatabase(name, pattern)
   }
-}
-
-const STAGES = ['$addFields', '$match', '$project', '$redact', '$replaceRoot', '$replaceWith', '$set', '$unset']
-
-/** Refuses what the server would only refuse at the first event: a stage that takes the resume token away. */
-function assertStages(pipeline: readonly Document[]): readonly Document[] {
-  if (!Array.isArray(pipeline)) throw invalid('Expected `pipeline` to be an array of stages')
-  pipeline.forEach((stage, index) => {
-    const names = typeof stage === 'object' && stage !== null ? Object.keys(stage) : []
-    const name = names[0] ?? ''
-    if (names.length !== 1 || !STAGES.includes(name)) {
-      throw invalid(`Expected \`pipeline[${index}]\` to be one of the stages ${STAGES.join(', ')}`)
-    }
-    if (losesId(name, stage[name])) {
-      const text = `Stage ${name} in \`pipeline[${index}]\` removes or changes \`_id\`, the resume token of the event`
-      throw new OptionsError('CDC_EVENT_ID_LOST', text)
-    }
-  })
-  return pipeline
-}
-
-function losesId(stage: string, body: unknown): boolean {
-  if (stage === '$unset') return [body].flat().some(path => path === '_id' || String(path).startsWith('_id.'))
-  if (stage === '$replaceRoot' || stage === '$replaceWith') return false // only the server can tell: error 280
-  if (stage === '$match' || stage === '$redact' || typeof body !== 'object' || body === null) return false
-  return Object.entries(body).some(([path, value]) => {
-    const isId = path === '_id' || path.startsWith('_id.')
-    return isId && !(stage === '$project' && (value === 1 || value === true))
-  })
 }
 
 /** Without the members that are `undefined`, which exact optional properties don't allow. */

@@ -1,18 +1,17 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
-import { type CdcErrorCode, messageOf, SourceError } from '../errors.js'
+import { type CdcErrorCode, messageOf, type SourceError } from '../errors.js'
+import type { OversizedOutcome } from '../events.js'
 import { backOffMs } from '../retry.js'
-import type { ClusterTime, Position, PositionOrigin, SourceRecord } from '../types.js'
+import type { ClusterTime, Position, SourceRecord } from '../types.js'
 import { abortable, sleep } from '../waiting.js'
+import { batches, type OpenReader, type Patience } from './batches.js'
 import { classifySourceError, type Verdict } from './classify-error.js'
+import { type Approach, nextApproach } from './oversized-event.js'
 import { compareTimes } from './position.js'
-import type { Reader, ReaderBatch } from './reader.js'
-import { recordsOf } from './records.js'
-import { guardRead } from './watchdog.js'
 
 /** What the supervision needs to know and to tell; all I/O is behind it. */
 export interface Supervised {
   /** Opens a reader after this position; rejects when the position can't be used here. */
-  readonly open: (after: Position) => Promise<OpenReader>
+  readonly open: (after: Position, approach: Approach) => Promise<OpenReader>
   /** The present time of the deployment, for `onHistoryLost: 'now'`. */
   readonly now: () => Promise<Position>
   readonly maxAwaitTimeMS: number
@@ -24,14 +23,6 @@ export interface Supervised {
   readonly tell: Tell
 }
 
-/** A reader that stands, with what belongs to it. */
-export interface OpenReader {
-  readonly reader: Reader
-  readonly origin: PositionOrigin
-  /** Whether the server that holds the cursor is alive. */
-  readonly probe: () => Promise<boolean>
-}
-
 /** What is told on the way. */
 export interface Tell {
   opened(after: Position, reopened: boolean): void
@@ -41,17 +32,9 @@ export interface Tell {
   watchdog(silence: { silentMs: number; answered: boolean }): void
   positionFallback(from: Position, error: unknown): void
   invalidated(at: Position): void
+  oversized(oversized: { clusterTime: ClusterTime; id: string; outcome: OversizedOutcome }): void
   historyLost(from: Position, to: Position | undefined, error: unknown): void
 }
-
-/** How long a server may owe an answer though it lives; doubled each time until it gives one. */
-const SILENCE_LIMIT_MS = 600_000
-
-/** A week: a timer of Node can't be much longer. */
-const MAX_PATIENCE = 1024
-
-/** The first read only shows that the stream stands, and brings the errors that the server keeps until then. */
-const FIRST_READ_MS = 1
 
 const REFUSED_MIN_DELAY_MS = 5_000
 
@@ -69,6 +52,7 @@ export async function* supervise<E>(
   let failures = 0
   let stood = false
   let wentBackTo: ClusterTime | undefined
+  let approach: Approach = 'batches'
   const patience: Patience = { factor: 1 }
   while (!signal.aborted) {
     let open: OpenReader | undefined
@@ -88,10 +72,14 @@ export async function* supervise<E>(
         }
         yield records
       }
+      approach = 'batches'
     } catch (error) {
       if (signal.aborted) return
-      failures += 1
       const verdict = classifySourceError(error)
+      const next: Approach | undefined = verdict.action === 'tooLarge' ? nextApproach(approach) : undefined
+      approach = next ?? 'batches'
+      if (next !== undefined) continue // nothing is wrong with the server: no delay
+      failures += 1
       tell.broken(verdict)
       position = await nextPosition(verdict)
       const delayMs = delayAfter(verdict, failures)
@@ -104,7 +92,7 @@ export async function* supervise<E>(
   }
 
   async function openReader(): Promise<OpenReader> {
-    const opening = supervised.open(position)
+    const opening = supervised.open(position, approach)
     try {
       return await abortable(signal, () => opening)
     } catch (error) {
@@ -139,6 +127,7 @@ export async function* supervise<E>(
         tell.historyLost(position, to, error)
         return to
       }
+      case 'tooLarge':
       case 'fatal':
         throw error
     }
@@ -151,73 +140,6 @@ export async function* supervise<E>(
       maxDelayMs: Math.max(minDelayMs, supervised.maxDelayMs),
     })
   }
-}
-
-/** The batches of one reader until it is closed, the next one always on its way while this one is worked on. */
-async function* batches<E>(
-  { reader, origin, probe }: OpenReader,
-  position: () => Position,
-  signal: AbortSignal,
-  { maxAwaitTimeMS, watchdogMs, tell }: Supervised,
-  patience: Patience,
-): AsyncGenerator<SourceRecord<E>[], void, undefined> {
-  // One controller for all reads, not `AbortSignal.any` for each: Node never forgets those of a signal that lives on.
-  const left = new AbortController()
-  const onAbort = (): void => left.abort(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  async function read(maxTimeMs: number): Promise<ReaderBatch> {
-    // Also for the first read: the driver's reader can't shorten it.
-    const patienceMs = (maxAwaitTimeMS + watchdogMs) * patience.factor
-    // Where one silence is already longer than the limit, it is still asked twice.
-    const limitMs = Math.max(SILENCE_LIMIT_MS * patience.factor, 2 * patienceMs)
-    let silent = false
-    const onSilence = (silence: { silentMs: number; answered: boolean }): void => {
-      silent = true
-      if (silence.answered && silence.silentMs >= limitMs) patience.factor = Math.min(2 * patience.factor, MAX_PATIENCE)
-      tell.watchdog(silence)
-    }
-    const batch = await guardRead(reader.nextBatch(maxTimeMs), {
-      patienceMs,
-      limitMs,
-      probe,
-      onSilence,
-      signal: left.signal,
-    })
-    if (silent) tell.healthy() // here, since whoever takes the batch may be busy for long
-    return batch
-  }
-  try {
-    let next = read(FIRST_READ_MS)
-    for (;;) {
-      const batch = await next
-      if (left.signal.aborted) return // read ahead, and not wanted any more
-      const records = recordsOf<E>(batch, position(), origin)
-      if (!batch.closed) {
-        next = read(maxAwaitTimeMS)
-        next.catch(() => undefined) // looked at when its turn comes
-        await turnOfTheLoop() // only now is the command really on the wire
-      }
-      yield records
-      if (!batch.closed) continue
-      // A filter may hide the invalidate: then only the mark shows that there was one, and must not be met again.
-      if (records.length === 0) throw cursorClosed()
-      tell.invalidated(position())
-      return
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    left.abort() // whoever leaves early must not leave a watchdog behind
-  }
-}
-
-/** How many times as patient as at first; lives on while the stream is opened again without getting anywhere. */
-interface Patience {
-  factor: number
-}
-
-function cursorClosed(): SourceError {
-  return new SourceError('CDC_SOURCE_UNAVAILABLE', 'The server closed the change stream', { retryable: true })
 }
 
 const ACCESS: readonly CdcErrorCode[] = ['CDC_SOURCE_UNAUTHORIZED', 'CDC_SOURCE_AUTH_FAILED', 'CDC_SOURCE_TLS_FAILED']

@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import { BSON, type ClientSession, Double } from 'mongodb'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { memoryCheckpointStore } from '../../src/checkpoint/memory-checkpoint-store.js'
-import { imageOf } from '../../src/document-image.js'
+import { documentImageOf } from '../../src/document-image.js'
 import {
   bsonEncoder,
   type ChangeStreamSourceOptions,
@@ -84,6 +84,22 @@ describe('a message says of which moment its document is', () => {
     expect(messages.slice(1, 3).map(({ headers }) => headers['x-cdc-document'])).toEqual(['stored', 'stored'])
   })
 
+  it('read anew, where the event was larger than the server can send', () =>
+    inDatabase(uri, async (db, client) => {
+      const orders = await db.createCollection<{ _id: number; n: number; v?: string }>('orders', IMAGES)
+      await orders.insertOne({ _id: 1, n: 1, v: 'x'.repeat(9 * 2 ** 20) })
+      const queue = unique('oversized')
+      const inbox = await inboxOf(queue)
+      const source = { fullDocument: 'whenAvailable', fullDocumentBeforeChange: 'whenAvailable' } as const
+      await started({ client, database: db.databaseName, url, queue, source, transform: changeEventMessage() })
+      await orders.updateOne({ _id: 1 }, { $set: { n: 2 } })
+      await orders.insertOne({ _id: 2, n: 3 })
+      expect((await inbox.take(2)).map(summary)).toEqual([
+        ['update', 2, 're-read'],
+        ['insert', 3, 'event'],
+      ])
+    }))
+
   it('nothing of an update without document', async () => {
     const updates = (await twoUpdatesLate('default')).filter(({ operation }) => operation === 'update')
     expect(updates.map(summary)).toEqual([
@@ -107,7 +123,10 @@ describe('a message says of which moment its document is', () => {
           await collection.insertOne({ _id: 1 })
           await collection.updateOne({ _id: 1 }, { $set: { n: 1 } })
         }
-        const images = (await stream.events(4)).map(record => [eventOf(record).fullDocument, imageOf(record.event)])
+        const images = (await stream.events(4)).map(record => [
+          eventOf(record).fullDocument,
+          documentImageOf(record.event),
+        ])
         expect(images).toEqual([
           [{ _id: 1 }, undefined],
           [null, undefined],

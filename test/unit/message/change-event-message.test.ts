@@ -139,6 +139,15 @@ describe('the header `x-cdc-document`', () => {
     expect(headerOf(events.deleteEvent)).toBeUndefined()
     expect(headerOf(events.updateEvent)).toBeUndefined()
   })
+  it.each(['re-read', 'oversized'] as const)('says `%s` of every event that was cut, whatever its operation', image => {
+    for (const original of [events.insertEvent, events.updateEvent, events.replaceEvent, events.deleteEvent]) {
+      const event: ChangeStreamDocument = { ...original }
+      markImage(event, image)
+      expect(headerOf(event)).toBe(image)
+      const rebuilt = Object.fromEntries(Object.entries(event)) as unknown as ChangeStreamDocument
+      expect(headerOf(rebuilt, contextOf(event))).toBe(image)
+    }
+  })
   it('does not follow from a field of the document', () => {
     const event = { ...events.updateEvent, 'mongo-rabbit-cdc.documentImage': 'stored' }
     expect(headerOf(event)).toBeUndefined()

@@ -19,7 +19,7 @@ describe('an error of the server', () => {
     ['fatal', 'CDC_NOT_REPLICA_SET', [40573]],
     ['fatal', 'CDC_WATCH_INVALID', [166, 73, 20, 40324, 9, 14, 15, 2, 168, 16020, 31254]],
     ['fatal', 'CDC_IMAGE_MISSING', [47]],
-    ['fatal', 'CDC_EVENT_TOO_LARGE', [10334]],
+    ['tooLarge', 'CDC_EVENT_TOO_LARGE', [10334]],
     ['fatal', 'CDC_POSITION_INVALID', [260, 40647, 40649, 50795, 50796, 50810, 50811, 50816, 50865, 51057, 207, 40674]],
   ] as const)('means "%s" with %s for the codes %j', (action, name, codes) => {
     for (const code of codes) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { imageOf } from '../../../src/document-image.js'
+import { documentImageOf } from '../../../src/document-image.js'
 import { markImages } from '../../../src/source/mark-images.js'
 import type { ChangeEvent, Reader } from '../../../src/source/reader.js'
 
@@ -17,7 +17,7 @@ function readerOf(...events: ChangeEvent[]): Reader {
 }
 async function imagesOf(fullDocument: Parameters<typeof markImages>[1], ...events: ChangeEvent[]) {
   const { events: read } = await markImages(readerOf(...events), fullDocument).nextBatch(1)
-  return read.map(({ event }) => imageOf(event))
+  return read.map(({ event }) => documentImageOf(event))
 }
 
 describe('the moment of which the document of an update is', () => {

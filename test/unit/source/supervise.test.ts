@@ -204,7 +204,103 @@ describe('a closed cursor', () => {
   })
 })
 
-it.each([40573, 166, 47, 10334, 260])('stops at error %i, which can not heal', async code => {
+describe('an event that is too large', () => {
+  const tooLarge = serverError(10334)
+  const alone = (t: number): ReaderBatch => ({
+    events: [{ ...event(t), oversized: 'key-only' }],
+    closed: false,
+    handover: true,
+  })
+
+  it('is approached one by one, read cut, and left behind: nothing is lost, doubled or waited for', async () => {
+    const server = new FakeServer([
+      [batch(2), tooLarge],
+      [batch(), batch(3), batch(4), tooLarge],
+      [batch(), alone(5)],
+      [batch(6)],
+    ])
+    const delays = { minDelayMs: 60_000, maxDelayMs: 60_000, random: () => 1 }
+    expect(times(await readAll(server, delays))).toEqual([2, 3, 4, 5, 6])
+    expect(server.openedAt.map(position => position.clusterTime.t)).toEqual([1, 2, 4, 5])
+    expect(server.approaches).toEqual(['batches', 'one-by-one', 'cut', 'batches'])
+    expect(server.names()).not.toContain('retry')
+    expect(server.names()).not.toContain('broken')
+    expect(server.told.filter(([name]) => name === 'oversized')).toEqual([
+      ['oversized', { clusterTime: { t: 5, i: 1 }, id: token(5, 5)._data, outcome: 'key-only' }],
+    ])
+    expect(server.closed).toBe(4)
+  })
+
+  it('may be followed by more of its kind', async () => {
+    const one = (t: number): Answer[][] => [[tooLarge], [tooLarge], [alone(t)]]
+    const server = new FakeServer([...one(2), ...one(3), ...one(4), [batch(5)]])
+    expect(times(await readAll(server))).toEqual([2, 3, 4, 5])
+    expect(server.openedAt.map(position => position.clusterTime.t)).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3, 4])
+  })
+
+  it('is read by its key where it is too large without its documents too', async () => {
+    const server = new FakeServer([[tooLarge], [tooLarge], [tooLarge], [alone(2)], [batch(3)]])
+    expect(times(await readAll(server))).toEqual([2, 3])
+    expect(server.approaches).toEqual(['batches', 'one-by-one', 'cut', 'key', 'batches'])
+  })
+
+  it('stops the stream only when not even its key can be sent: it is never passed over, nor asked for without end', async () => {
+    const server = new FakeServer([[batch(2), tooLarge], [tooLarge], [tooLarge], [tooLarge], [batch(4)]])
+    await expect(readAll(server)).rejects.toMatchObject({ code: 'CDC_EVENT_TOO_LARGE', retryable: false })
+    expect(server.openedAt).toHaveLength(4)
+    expect(server.closed).toBe(4)
+  })
+
+  it.each([1, 2, 3])('is approached anew after a fault at step %i', async step => {
+    const approaching: Answer[][] = [
+      [batch(), tooLarge],
+      [batch(), tooLarge],
+      [batch(), alone(2)],
+    ]
+    const broken = [...approaching.slice(0, step - 1), [batch(), reset] as Answer[]]
+    const server = new FakeServer([...broken, ...approaching, [batch(3)]])
+    expect(times(await readAll(server))).toEqual([2, 3])
+    expect(server.approaches.slice(broken.length)).toEqual(['batches', 'one-by-one', 'cut', 'batches'])
+    expect(server.names().filter(name => name === 'retry')).toHaveLength(1)
+  })
+
+  it('is no longer sought where it has become small: then the stream is read in batches again', async () => {
+    const enough = { ...batch(2, 3), handover: true }
+    const server = new FakeServer([[tooLarge], [enough], [batch(4)]])
+    expect(times(await readAll(server))).toEqual([2, 3, 4])
+    expect(server.approaches).toEqual(['batches', 'one-by-one', 'batches'])
+    expect(server.names()).not.toContain('invalidated')
+  })
+
+  it('that came in parts has the position of its last and the id of its first', async () => {
+    const joined = { ...event(3), id: 'first', oversized: 'split' as const }
+    const server = new FakeServer([[{ events: [event(2), joined], closed: false }]])
+    const records = await readAll(server)
+    expect(records.map(({ id, position }) => [id, position.token])).toEqual([
+      [token(2, 2)._data, token(2, 2)],
+      ['first', token(3, 3)],
+    ])
+    const [told] = server.told.filter(([name]) => name === 'oversized')
+    expect(told?.[1]).toEqual({ clusterTime: { t: 3, i: 1 }, id: 'first', outcome: 'split' })
+  })
+
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30])(
+    'does not hold up an abort (%i turns in)',
+    async turns => {
+      const server = new FakeServer([[batch(2), tooLarge], [batch(3), tooLarge], [batch(), alone(4)], [batch(5)]])
+      const reading = supervise(start, server.abort.signal, server.supervised())
+      const all = (async () => {
+        for await (const _ of reading);
+      })()
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      server.abort.abort()
+      await all
+      expect(server.closed).toBe(server.openedAt.length)
+    },
+  )
+})
+
+it.each([40573, 166, 47, 260])('stops at error %i, which can not heal', async code => {
   const server = new FakeServer([[batch(2), serverError(code)]])
   await expect(readAll(server)).rejects.toMatchObject({ retryable: false })
   expect(server.closed).toBe(1)
@@ -262,9 +358,9 @@ it('opens again when a read stays without answer though the server lives, and is
     const { open } = server.supervised()
     const reading = supervise(start, server.abort.signal, {
       ...server.supervised({ tell }),
-      open: async position => {
+      open: async (position, approach) => {
         opened = performance.now()
-        return await open(position)
+        return await open(position, approach)
       },
     })
     const all = (async () => {
@@ -289,8 +385,8 @@ it('tells that all is well as soon as a slow batch arrives, not only when somebo
     const server = new FakeServer([[batch(2), 'silence']])
     let answer: (late: ReaderBatch) => void = () => undefined
     const supervised = server.supervised()
-    const open: typeof supervised.open = async position => {
-      const opened = await supervised.open(position)
+    const open: typeof supervised.open = async (position, approach) => {
+      const opened = await supervised.open(position, approach)
       const late = new Promise<ReaderBatch>(resolve => {
         answer = resolve
       })
@@ -323,11 +419,11 @@ describe('an abort', () => {
     const server = new FakeServer([[batch(2)]])
     const { open, ...rest } = server.supervised()
     let finish: () => void = () => undefined
-    const slow: typeof open = async position => {
+    const slow: typeof open = async (position, approach) => {
       await new Promise<void>(resolve => {
         finish = resolve
       })
-      return await open(position)
+      return await open(position, approach)
     }
     const next = supervise(start, server.abort.signal, { ...rest, open: slow }).next()
     await new Promise(resolve => setImmediate(resolve))

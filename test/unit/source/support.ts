@@ -1,11 +1,13 @@
 import type { Document, MongoClient } from 'mongodb'
+import type { OpenReader } from '../../../src/source/batches.js'
+import type { Approach } from '../../../src/source/oversized-event.js'
 import type { ChangeEvent, RawEvent, Reader, ReaderBatch, ResumeTokenDocument } from '../../../src/source/reader.js'
 import {
   type ChangeStreamSourceOptions,
   type ResolvedOptions,
   resolveSourceOptions,
 } from '../../../src/source/source-options.js'
-import type { OpenReader, Supervised, Tell } from '../../../src/source/supervise.js'
+import type { Supervised, Tell } from '../../../src/source/supervise.js'
 import type { Position, PositionOrigin, SourceRecord } from '../../../src/types.js'
 
 export const origin: PositionOrigin = { deployment: 'rs0', deploymentId: 'a', watch: 'w' }
@@ -47,6 +49,8 @@ export type Answer = ReaderBatch | Error | 'silence'
 export class FakeServer {
   /** The positions it was opened with. */
   readonly openedAt: Position[] = []
+  /** How it was opened, each time. */
+  readonly approaches: Approach[] = []
   readonly told: [name: string, ...details: unknown[]][] = []
   readonly abort: AbortController = new AbortController()
   closed = 0
@@ -65,7 +69,7 @@ export class FakeServer {
 
   supervised(options: Partial<Supervised> = {}): Supervised {
     return {
-      open: async position => this.#open(position),
+      open: async (position, approach) => this.#open(position, approach),
       now: async () => ({ kind: 'time', clusterTime: { t: 1000, i: 1 }, origin }),
       maxAwaitTimeMS: 1000,
       watchdogMs: 5000,
@@ -82,8 +86,9 @@ export class FakeServer {
     return this.told.map(([name]) => name)
   }
 
-  #open(position: Position): OpenReader {
+  #open(position: Position, approach: Approach): OpenReader {
     this.openedAt.push(position)
+    this.approaches.push(approach)
     const answers = this.script[this.openedAt.length - 1] ?? []
     if (answers instanceof Error) throw answers
     const left = [...answers]
@@ -121,6 +126,7 @@ export class FakeServer {
       watchdog: note('watchdog'),
       positionFallback: note('positionFallback'),
       invalidated: note('invalidated'),
+      oversized: note('oversized'),
       historyLost: note('historyLost'),
     }
   }
