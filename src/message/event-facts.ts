@@ -1,3 +1,4 @@
+import { hasDocument } from '../deferred-document.js'
 import { type DocumentImage, imageOf } from '../document-image.js'
 import { entryId } from './entry-id.js'
 
@@ -39,10 +40,10 @@ export function namespaceOf(event: ChangeEvent): { db: string | undefined; coll:
 
 /** The `_id` of the document, from its key, else from the document. */
 export function documentIdOf(event: ChangeEvent): unknown {
-  const { documentKey, fullDocument } = fieldsOf(event)
-  // Not `??`: `null` is an id too.
+  const { documentKey } = fieldsOf(event)
+  // Not `??`: `null` is an id too. And the document is only read where it has to be.
   if (documentKey?._id !== undefined) return documentKey._id
-  return (fullDocument as { readonly _id?: unknown } | null | undefined)?._id
+  return (fullDocumentOf(event) as { readonly _id?: unknown } | undefined)?._id
 }
 
 /** The document after the change; absent for deletes, and for updates that weren't or couldn't be looked up. */
@@ -93,7 +94,7 @@ export function transactionOf(event: ChangeEvent): string | undefined {
  * update; `undefined` when there is none, or nobody has said.
  */
 export function documentOriginOf(event: ChangeEvent, original: unknown): 'event' | DocumentImage | undefined {
-  if (fullDocumentOf(event) === undefined) return undefined
+  if (!hasDocument(event, 'fullDocument')) return undefined
   const { operationType } = event
   if (operationType === 'insert' || operationType === 'replace') return 'event'
   // A step before may have built the event anew, without what the source had put on it.

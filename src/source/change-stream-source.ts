@@ -167,7 +167,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       start: startOptions(position, (t, i) => new Timestamp({ t, i })),
       batchSize: this.#options.batchSize,
       promoteValues: !this.#exactTypes,
-      deserialize: BSON.deserialize,
+      bson: BSON,
     }
     const reader = this.#readsWithDriver(client, deployment)
       ? openDriverReader({
