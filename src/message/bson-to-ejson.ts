@@ -91,7 +91,7 @@ export function writeFields(
       writer.at = begin
       return false
     }
-    if (without.length > 0 && without.includes(bytes.toString('utf8', name, value - 1))) continue
+    if (without.some(other => isAt(other, bytes, name, value - 1))) continue
     if (writer.at > begin) writer.byte(COMMA)
     writeString(bytes, name, value - 1, writer)
     writer.byte(COLON)
@@ -159,6 +159,13 @@ function decodedText(bytes: Buffer, type: number, from: number, to: number, walk
   return ejsonText(v, walk.mode)
 }
 
+/** Whether this name, which is in ASCII, stands there. */
+function isAt(name: string, bytes: Buffer, from: number, to: number): boolean {
+  if (name.length !== to - from) return false
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) !== bytes[from + i]) return false
+  return true
+}
+
 function int64At(bytes: Buffer, at: number): number | bigint {
   return longValue({ high: int32At(bytes, at + 4), low: int32At(bytes, at), unsigned: false })
 }
@@ -166,7 +173,7 @@ function int64At(bytes: Buffer, at: number): number | bigint {
 /** Text in quotes: where nothing has to be escaped, the bytes as they are. */
 function writeString(bytes: Buffer, from: number, to: number, writer: ByteWriter): void {
   let at = from
-  while (at < to && isPlain(bytes[at] as number)) at++
+  while (at < to && plain[bytes[at] as number] === 1) at++
   if (at < to && !isPlainUtf8(bytes, at, to)) {
     writer.text(quoted(bytes.toString('utf8', from, to)))
     return
@@ -176,14 +183,15 @@ function writeString(bytes: Buffer, from: number, to: number, writer: ByteWriter
   writer.byte(QUOTE)
 }
 
-function isPlain(code: number): boolean {
-  return code >= SPACE && code <= MAX_ASCII && code !== QUOTE && code !== BACKSLASH
-}
+/** For each byte whether a string holds it as it is. */
+const plain = Uint8Array.from({ length: 256 }, (_, code) =>
+  code >= SPACE && code <= MAX_ASCII && code !== QUOTE && code !== BACKSLASH ? 1 : 0,
+)
 
 function isPlainUtf8(bytes: Buffer, from: number, to: number): boolean {
   for (let at = from; at < to; at++) {
     const code = bytes[at] as number
-    if (code <= MAX_ASCII && !isPlain(code)) return false
+    if (code <= MAX_ASCII && plain[code] === 0) return false
   }
   return isUtf8(bytes.subarray(from, to))
 }

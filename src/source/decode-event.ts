@@ -84,7 +84,7 @@ export class EventDecoder {
       case STRING:
         return this.#texts.read(bytes, from + 4, to - 1)
       case OBJECT_ID:
-        return new this.#bson.ObjectId(Buffer.from(bytes.subarray(from, to)))
+        return new this.#bson.ObjectId(copyOf(bytes.subarray(from, to)))
       case DATE: {
         const ms = int32At(bytes, from + 4) * 2 ** 32 + (int32At(bytes, from) >>> 0)
         return Math.abs(ms) <= MAX_DATE_MS ? new Date(ms) : LEFT
@@ -103,12 +103,19 @@ export class EventDecoder {
     const value = bytes.subarray(from, to)
     if (type !== DOCUMENT) event[name] = (this.#documents.decode(documentOf(type, value)) as { v: unknown }).v
     else if (isDeferrable(name)) {
-      defer(event, name, new DeferredDocument(Buffer.from(value), this.#documents))
+      defer(event, name, new DeferredDocument(copyOf(value), this.#documents))
     } else {
       const document: Fields = {}
       event[name] = this.#read(bytes, from, document) ? document : this.#documents.decode(value)
     }
   }
+}
+
+/** As `Buffer.from`, in half the time. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafe(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 type Rare = (type: number, name: string, from: number, to: number) => boolean
