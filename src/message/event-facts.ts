@@ -55,8 +55,11 @@ export function fullDocumentOf(event: ChangeEvent): object | undefined {
 export function clusterTimeOf(event: ChangeEvent): string | undefined {
   const { clusterTime } = fieldsOf(event)
   if (clusterTime === undefined) return undefined
-  const digits = [clusterTime.high, clusterTime.low].map(half => String(half >>> 0).padStart(10, '0'))
-  return digits.join('.')
+  return `${tenDigits(clusterTime.high)}.${tenDigits(clusterTime.low)}`
+}
+
+function tenDigits(half: number): string {
+  return String(half >>> 0).padStart(10, '0')
 }
 
 /** When the change was made, in milliseconds since 1970: by the server's clock, else by the cluster time. */
