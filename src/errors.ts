@@ -67,7 +67,7 @@ export const errorCodes = {
   CDC_POLICY_FAILED: 'The function in `onFailedEvent` threw, or returned what is no action',
   CDC_DEAD_LETTER_FAILED: 'The dead letter of an event could not be made, or was refused',
   CDC_CIRCUIT_OPEN: 'More events failed than `circuitBreaker` allows',
-  CDC_DEAD_LETTER_INVALID: 'A message is no dead letter, or one that does not hold its whole event',
+  CDC_DEAD_LETTER_INVALID: 'A message is no dead letter, or one that can not be sent again by this transform',
 } as const
 
 /** A code of {@link errorCodes}. */
@@ -134,9 +134,12 @@ export function isCdcError(value: unknown): value is CdcError {
   return typeof value === 'object' && value !== null && BRAND in value
 }
 
-/** The message of whatever was thrown, on one line and at most 500 characters. */
+/** What MongoDB's errors quote behind these words is data: the command with session and signature, or a key. */
+const QUOTED = / to execute command| dup key: /
+
+/** The message of whatever was thrown, on one line and at most 500 characters, without what MongoDB quotes in it. */
 export function messageOf(error: unknown): string {
-  const text = textOf(error)
+  const [text = ''] = textOf(error).split(QUOTED, 1)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters from a server must not forge log lines
   return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 500)
 }

@@ -1,6 +1,11 @@
 import type { ClusterTime, Position } from './types.js'
 
-/** What the three parts tell: one documented object per event. Errors in here carry no secrets and no documents. */
+/**
+ * What the three parts tell: one documented object per event. Errors in here carry no secrets and no documents, but for
+ * what your own functions throw. `event` is the change as the source gave it, also where `redact` hides fields of it in
+ * what is published: it is handed to your own code in this process, so don't log it. Ids and positions hold resume
+ * tokens, which embed the `_id`.
+ */
 
 /** Calls the listeners; one that throws surfaces as an uncaught exception and can't disturb the flow. */
 export function emitSafely<Name, Payload>(

@@ -1,12 +1,13 @@
 import {
   ChangeStreamSource,
   createCdcPipeline,
+  deadLetterMessage,
   mongoCheckpointStore,
   RabbitPublisher,
   stopOnSignals,
 } from 'mongo-rabbit-cdc'
 import { MongoClient } from 'mongodb'
-import { customerMessages } from './transforms.js'
+import { customerMessages, hideCustomer } from './transforms.js'
 
 const { MONGODB_URI, AMQP_URL, HASH_KEY, DATABASE = 'shop', QUEUE = 'customers' } = process.env
 const transform = customerMessages({ hashKey: HASH_KEY }) // first: a key that is missing ends it here
@@ -24,8 +25,13 @@ const pipeline = createCdcPipeline({
   transform,
   sink: new RabbitPublisher({ url: AMQP_URL, queue: { name: QUEUE } }),
   checkpointStore: mongoCheckpointStore({ client }),
-  // Not 'dead-letter': a dead letter holds the whole event, with all that is hidden here.
-  onFailedEvent: 'stop',
+  onFailedEvent: 'dead-letter',
+  deadLetter: {
+    sink: new RabbitPublisher({ url: AMQP_URL, queue: { name: `${QUEUE}.dead` } }),
+    // Letters hold the event as it was before all steps: what is hidden in the messages has to be hidden in here, too.
+    message: deadLetterMessage({ redact: hideCustomer({ hashKey: HASH_KEY }) }),
+  },
+  circuitBreaker: { failures: 5, of: 100 },
 })
 
 pipeline.on('state', ({ to, reasons }) => console.log(to, ...reasons))

@@ -1,10 +1,10 @@
 import { changeEventMessage, omit, pipe, redact } from 'mongo-rabbit-cdc'
 
 /**
- * Changes of customers for those who may not know who they are. It holds wherever a field shows: in the document, in
- * the one before the change, in the description of an update, in the document's key.
+ * Hides who the customers are. It holds wherever a field shows: in the document, in the one before the change, in the
+ * description of an update, in the document's key.
  */
-export function customerMessages({ hashKey }) {
+export function hideCustomer({ hashKey }) {
   return pipe(
     omit('passwordHash', 'sessions'), // nobody else's business, not even that they have changed
     redact({
@@ -13,7 +13,11 @@ export function customerMessages({ hashKey }) {
       phone: { mask: '***' },
       'addresses.street': 'remove', // of every address; the city stays
     }),
-    // The collection is sharded by email, so the resume token holds it; no rule reaches in there.
-    changeEventMessage({ tokenHeader: false }),
   )
+}
+
+/** Changes of customers for those who may not know who they are. */
+export function customerMessages({ hashKey }) {
+  // The collection is sharded by email, so the resume token holds it; no rule reaches in there.
+  return pipe(hideCustomer({ hashKey }), changeEventMessage({ tokenHeader: false }))
 }

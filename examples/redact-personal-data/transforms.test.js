@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { changeEventMessage } from 'mongo-rabbit-cdc'
+import { changeEventMessage, deadLetterMessage } from 'mongo-rabbit-cdc'
 import { bodyOf, changeEvents, resumeToken, runTransform } from 'mongo-rabbit-cdc/testing'
-import { customerMessages } from './transforms.js'
+import { customerMessages, hideCustomer } from './transforms.js'
 
 const hashKey = 'a key for these tests'
 const transform = customerMessages({ hashKey })
@@ -118,6 +118,16 @@ test('a delete shows no secret: not in the document as it was, nor in its key', 
   const { documentKey, fullDocumentBeforeChange } = bodyOf(message)
   assert.deepEqual(documentKey, { email: hashOf('ada@example.org'), _id: 7 })
   assert.equal(fullDocumentBeforeChange.iban, '****3000')
+})
+
+test('a dead letter shows no secret either', () => {
+  const letterOf = deadLetterMessage({ redact: hideCustomer({ hashKey }) })
+  const failed = { pipeline: 'customers', id: 'a', stage: 'publish', attempts: 1, failedAt: new Date() }
+  for (const event of [events.insert(customer), events.update(7, update), events.delete(7, { before: customer })]) {
+    const letter = letterOf({ ...failed, error: new Error('no queue is bound'), event })
+    assert.deepEqual(leaksOf(letter), [])
+    assert.equal(bodyOf(letter).redacted, true)
+  }
 })
 
 test('without a key, or with a short one, nothing starts', () => {

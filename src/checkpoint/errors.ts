@@ -48,8 +48,7 @@ const CHECK_TLS =
 export function failed(what: 'load' | 'save', where: string, cause: unknown): CheckpointError {
   if (isCdcError(cause)) return cause as CheckpointError
   // An access error of the server quotes the whole command, with session and signature: so it is no cause either.
-  const [reason] = messageOf(cause).split(' to execute command')
-  const text = `Could not ${what} the checkpoint in ${where}: ${reason}`
+  const text = `Could not ${what} the checkpoint in ${where}: ${messageOf(cause)}`
   if (isTlsFailure(cause)) return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, hint: CHECK_TLS })
   const refused = ACCESS_CODES.includes(Number((cause as { code?: unknown } | null)?.code))
   const hint = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'

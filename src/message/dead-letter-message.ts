@@ -1,14 +1,25 @@
-import { messageOf } from '../errors.js'
-import { assertKnown, assertText } from '../options.js'
+import type { ChangeStreamDocument } from 'mongodb'
+import { messageOf, TransformError } from '../errors.js'
+import { assertTransform } from '../factories.js'
+import { markUndecided } from '../needs.js'
+import { assertKnown, assertText, fail } from '../options.js'
 import type { HeaderValue, RabbitMessage } from '../types.js'
 import { type ReplacedPart, totalEjson } from './total-ejson.js'
 
 /** Where dead letters go. */
-export interface DeadLetterMessageOptions {
+export interface DeadLetterMessageOptions<E extends object = ChangeStreamDocument> {
   /** At most 255 bytes; `''` is the broker's default exchange. @default the publisher's exchange */
   readonly exchange?: string
   /** At most 255 bytes. A queue must be bound for it: a dead letter that is returned stops the pipeline. @default the publisher's `routingKey` */
   readonly routingKey?: string
+  /**
+   * Hides fields of the event before it is written: most often `redact({ … })`, with paths as the source names them,
+   * whatever the transform renames. Synchronous. If it throws, or returns no event, the pipeline stops. `false`: the
+   * whole event is wanted. A pipeline whose transform contains `redact` asks for one of the two.
+   *
+   * @default the whole event
+   */
+  readonly redact?: ((event: E) => E) | false
 }
 
 /** What a dead letter tells: what the pipeline gives to `deadLetter.message`. */
@@ -44,6 +55,8 @@ export interface DeadLetterBody {
   readonly error: DeadLetterError
   /** Parts of the event that have no form in EJSON, for which `null` stands: a transform has put them there. */
   readonly replaced: readonly ReplacedPart[]
+  /** There, and `true`, where `redact` of `deadLetterMessage` was applied to the event. */
+  readonly redacted?: boolean
 }
 
 const MAX_CAUSES = 5
@@ -53,19 +66,24 @@ const MAX_HEADER_BYTES = 8 * 1024
 /**
  * Makes the dead letter of a failed event, for `deadLetter.message` of the pipeline: the whole event in canonical EJSON
  * with its resume token, what failed and how, so that the letter alone is enough to reproduce the failure. It holds
- * also what the transform leaves out: mind who may read the queue. The returned function never throws.
+ * also what the transform leaves out, unless `redact` hides it, and what errors say: mind who may read the queue. The
+ * returned function throws only what `redact` throws, or a TransformError `CDC_TRANSFORM_FAILED` for what it returns.
  *
  * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`
  */
-export function deadLetterMessage(options: DeadLetterMessageOptions = {}): (facts: DeadLetterFacts) => RabbitMessage {
-  assertKnown('deadLetterMessage', options, ['exchange', 'routingKey'])
-  const { exchange, routingKey } = options
+export function deadLetterMessage<E extends object = ChangeStreamDocument>(
+  options: DeadLetterMessageOptions<E> = {},
+): (facts: DeadLetterFacts) => RabbitMessage {
+  assertKnown('deadLetterMessage', options, ['exchange', 'routingKey', 'redact'])
+  const { exchange, routingKey, redact } = options
   if (exchange !== undefined && exchange !== '') assertText('exchange', exchange, 255)
   if (routingKey !== undefined) assertText('routingKey', routingKey, 255)
   const address = { ...(exchange !== undefined && { exchange }), ...(routingKey !== undefined && { routingKey }) }
+  if (typeof redact === 'function') assertTransform('redact', redact)
+  else if (redact !== undefined && redact !== false) fail('redact', 'a function or false', redact)
 
-  return function deadLetter(facts) {
-    const { text, replaced } = totalEjson(facts.event)
+  function deadLetter(facts: DeadLetterFacts): RabbitMessage {
+    const { text, replaced } = totalEjson(redact ? shownBy(redact, facts.event) : facts.event)
     const { pipeline, id, stage, attempts, failedAt } = facts
     const error = describeError(facts.error)
     const about: DeadLetterBody = {
@@ -77,6 +95,7 @@ export function deadLetterMessage(options: DeadLetterMessageOptions = {}): (fact
       failedAt: failedAt.toISOString(),
       error,
       replaced,
+      ...(redact && { redacted: true }),
     }
     return {
       ...address,
@@ -87,6 +106,19 @@ export function deadLetterMessage(options: DeadLetterMessageOptions = {}): (fact
       headers: headersOf(about),
     }
   }
+  if (redact === undefined) markUndecided(deadLetter)
+  return deadLetter
+}
+
+/** What is left of the event; anything but an event would be a letter that nobody can send again. */
+function shownBy<E>(redact: (event: E) => E, event: unknown): object {
+  const shown: unknown = redact(event as E)
+  const isObject = typeof shown === 'object' && shown !== null
+  if (isObject && !('then' in shown) && !Array.isArray(shown)) return shown
+  // What it rejects with would be unhandled, and printed.
+  if (shown instanceof Promise) shown.catch(() => {})
+  const text = 'Expected `redact` of deadLetterMessage to return the event, got something else'
+  throw new TransformError('CDC_TRANSFORM_FAILED', text, { hint: 'It must be synchronous, and must not filter' })
 }
 
 function headersOf(body: DeadLetterBody): { readonly [name: string]: HeaderValue } {

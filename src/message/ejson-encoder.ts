@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { millisecondsOf } from '../date-ms.js'
+import { withDiscreet } from '../discreet-error.js'
 import { TransformError } from '../errors.js'
 import { asBson, type BsonValue, base64Of, dbRefFields, longValue } from './bson-type.js'
 import { doubleText, int32Text, int64Text, numberText } from './ejson-numbers.js'
@@ -226,5 +227,7 @@ export function quoted(text: string): string {
 function refuse(walk: Walk, depth: number, expected: string, got: string): never {
   const path = JSON.stringify(walk.path.slice(0, depth).join('.').slice(0, 200)).slice(1, -1)
   const where = depth === 0 ? 'the value' : `\`${path}\``
-  throw new TransformError('CDC_ENCODE_FAILED', `Expected ${where} to be ${expected}, got ${got}`)
+  const failed = (what: string): TransformError =>
+    new TransformError('CDC_ENCODE_FAILED', `Expected ${what} to be ${expected}, got ${got}`)
+  throw withDiscreet(failed(where), () => failed('each value'))
 }

@@ -39,12 +39,22 @@ export async function parseDeadLetter<E = ChangeStreamDocument>(
 ): Promise<DeadLetter<E>> {
   const bson = await loadBson()
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8')
+  const letter = letterOf(text)
+  if (letter?.deadLetter !== 1 || typeof letter.id !== 'string') throw notALetter('something else')
+  if (!isObject(letter.event)) throw notALetter('one without its event')
   try {
-    const letter = JSON.parse(text) as DeadLetterBody & { readonly event?: unknown }
-    if (letter.deadLetter !== 1 || typeof letter.id !== 'string' || !isObject(letter.event)) throw notALetter()
     return { ...letter, event: eventOf(letter.event, bson, promoteValues) as E }
-  } catch (cause) {
-    throw notALetter(cause)
+  } catch {
+    throw notALetter('one with an event that can not be read')
+  }
+}
+
+/** The errors of parsers quote what they read, and that is data: none of them is passed on. */
+function letterOf(text: string): (DeadLetterBody & { readonly event?: unknown }) | undefined {
+  try {
+    return JSON.parse(text) ?? undefined
+  } catch {
+    throw notALetter('what is no JSON')
   }
 }
 
@@ -84,7 +94,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-function notALetter(cause?: unknown): TransformError {
-  const text = 'Expected a message that `deadLetterMessage` has made, got something else'
-  return new TransformError('CDC_DEAD_LETTER_INVALID', text, cause === undefined ? {} : { cause })
+function notALetter(got: string): TransformError {
+  const text = `Expected a message that \`deadLetterMessage\` has made, got ${got}`
+  return new TransformError('CDC_DEAD_LETTER_INVALID', text)
 }

@@ -1,4 +1,5 @@
 import { OptionsError } from '../errors.js'
+import { isUndecided, needsOf } from '../needs.js'
 import { assertFunction, assertInteger, assertKnown, assertMethods, assertOneOf } from '../options.js'
 import type { CircuitBreakerOptions } from './circuit.js'
 import type { DeadLetterOptions } from './dead-letters.js'
@@ -23,8 +24,19 @@ export function resolveFailureOptions<E, M>(options: CdcPipelineOptions<E, M>): 
     })
   }
   if (deadLetter !== undefined) assertDeadLetter(deadLetter)
+  if (deadLetter !== undefined && needsOf(options.transform).hiding && isUndecided(deadLetter.message)) {
+    throw undecidedLetters()
+  }
   if (circuitBreaker !== undefined) assertCircuit(circuitBreaker)
   return { onFailedEvent, deadLetter, circuitBreaker }
+}
+
+/** The letters would hold what the transform hides, and nobody has said that they may. */
+function undecidedLetters(): OptionsError {
+  const text = 'Expected `redact` of deadLetterMessage to be set, since the transform contains `redact`, got nothing'
+  return new OptionsError('CDC_OPTION_INVALID', text, {
+    hint: 'Set `redact: redact({ … })`, with paths as the source names them, or `redact: false` for whole events',
+  })
 }
 
 function assertDeadLetter<E, M>(deadLetter: DeadLetterOptions<E, M>): void {

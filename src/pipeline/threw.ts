@@ -20,8 +20,7 @@ export function threw(who: string, error: unknown): unknown {
 }
 
 function shortText(error: unknown): string {
-  // An access error of MongoDB quotes the whole command, with session and signature.
-  const [text = ''] = messageOf(error).split(' to execute command')
+  const text = messageOf(error)
   if (text === '') return 'an error without message'
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
 }

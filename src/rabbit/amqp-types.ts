@@ -3,9 +3,8 @@
  * types nor an import of this package need amqplib.
  */
 
-/** What `EventEmitter` takes; amqplib's own declarations, and those of `@types/amqplib`, fit nothing narrower. */
-// biome-ignore lint/suspicious/noExplicitAny: `unknown` or `never` would refuse amqplib's own types
-export type AmqpListener = (...args: any[]) => void
+/** A listener of any event: amqplib's own declarations fit it, and those of `@types/amqplib`. */
+export type AmqpListener = (...args: unknown[]) => void
 
 /** A connection made by amqplib's promise API (its `ChannelModel`). */
 export interface AmqpConnection {
@@ -38,6 +37,9 @@ export interface AmqpChannel {
 /** A channel in confirm mode. */
 export interface AmqpConfirmChannel extends AmqpChannel {
   publish(exchange: string, routingKey: string, content: Buffer, options: object): boolean
+  on(event: 'ack' | 'nack', listener: (confirm: AmqpConfirm) => void): unknown
+  on(event: 'return', listener: (info: AmqpReturn) => void): unknown
+  on(event: string, listener: AmqpListener): unknown
 }
 
 /** What goes into the frames of one message. `undefined` means left out. */

@@ -21,7 +21,10 @@ export interface RedriveOptions<E, M> {
   readonly connection?: AmqpConnection
   /** The queue of dead letters, 1 to 255 bytes. It is not declared. */
   readonly queue: string
-  /** The transform of the pipeline, mended. It has no time-out here. */
+  /**
+   * The transform of the pipeline, mended. It has no time-out here. For letters with redacted events it must do without
+   * a `redact` with hashes, or with short masks before a `keepLast`: they would be redacted twice.
+   */
   readonly transform: Transform<E, NoInfer<M>>
   /** Where the messages go. Belongs to this call, which opens and closes it. */
   readonly sink: Sink<M>
@@ -117,9 +120,10 @@ async function redriveOne<E, M>(
   { transform, sink }: RedriveOptions<E, M>,
   signal: AbortSignal,
 ): Promise<'redriven' | 'filtered'> {
-  const promoteValues = !needsOf(transform).exactTypes
-  const { id, event, replaced } = await parseDeadLetter<E>(letter.content, { promoteValues })
+  const { exactTypes, hiding } = needsOf(transform)
+  const { id, event, replaced, redacted } = await parseDeadLetter<E>(letter.content, { promoteValues: !exactTypes })
   if (replaced.length > 0) throw notWhole(replaced.length)
+  if (redacted && hiding === 'once') throw redactedTwice()
   const output: unknown = await transform(event, { event, id, signal })
   const messages = (Array.isArray(output) ? output : [output]).filter(message => message !== null)
   if (messages.includes(undefined)) throw undefinedOutput()
@@ -160,6 +164,14 @@ function notWhole(parts: number): TransformError {
   const text = `Expected a dead letter with its whole event, got one with ${parts} of its parts replaced`
   return new TransformError('CDC_DEAD_LETTER_INVALID', text, {
     hint: 'See `replaced` of the letter; make the event anew by writing the document once more, and remove the letter',
+  })
+}
+
+function redactedTwice(): TransformError {
+  const text =
+    'Expected a transform without `redact` for a dead letter that is redacted, got one that hashes or masks anew'
+  return new TransformError('CDC_DEAD_LETTER_INVALID', text, {
+    hint: 'Re-drive with a transform without `redact`: the event is redacted already',
   })
 }
 

@@ -1,5 +1,6 @@
 import { isCdcError, TransformError } from '../errors.js'
 import { markFactory } from '../factories.js'
+import { needsOf, withNeeds } from '../needs.js'
 import { assertFunction, assertInteger, assertKnown, DAY_MS, resolveBackOff } from '../options.js'
 import { type BackOffOptions, retry } from '../retry.js'
 import type { TransformContext } from '../types.js'
@@ -66,13 +67,14 @@ export function enrich<I, L, R extends Returned>(
   assertInteger('attempts', attempts, 1)
   const backOff = resolveBackOff('retry', options.retry === undefined ? {} : options.retry)
 
-  return async function enrich(input, context) {
+  async function enrich(input: I, context?: TransformContext): Promise<R> {
     const signal = context?.signal
     const attempt = (): Promise<L> => inTime(ends => load(input, { signal: ends }), timeoutMs, signal)
     const shouldRetry = (error: unknown): boolean => !signal?.aborted && mayRetry(error)
     const loaded = await retry(attempt, { ...backOff, attempts, shouldRetry, ...(signal && { signal }) })
     return merge(input, loaded)
   }
+  return withNeeds(enrich, needsOf(load, merge))
 }
 
 markFactory('enrich', enrich)

@@ -1,6 +1,7 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { OptionsError } from '../errors.js'
 import { markFactory } from '../factories.js'
+import { withNeeds } from '../needs.js'
 import type { TransformContext } from '../types.js'
 import { editByRules, editEvent } from './edit-event.js'
 import { type Redaction, type Redactor, redactionEdit, redactorOf } from './redaction.js'
@@ -14,7 +15,7 @@ import { leadsTo, type Rule, type RulesByPath, ruleParts, rulesByPath, ruleTree 
  * dot that the server doesn't tell from a path counts as both. An update of a part of a masked field shows the mask, one
  * of a part of a hashed field shows `null`, for the hash of the whole is not known. What it can't reach: the resume
  * token, which holds `_id` and shard key (see `tokenHeader`), and fields that a stage of the source's `pipeline` copies
- * elsewhere.
+ * elsewhere. A pipeline with it asks what its dead letters may show: see `redact` of `deadLetterMessage`.
  *
  * @param rules By dotted path, in which array positions may be left out (`'lines.sku'`); or as pairs, where a name
  * holds a dot: `[[['a.b', 'c'], 'remove']]`. Not for `_id`.
@@ -42,9 +43,12 @@ export function redact<E extends ChangeStreamDocument = ChangeStreamDocument>(
   )
   refuseNested(pairs.map(([parts]) => parts))
   const edit = editByRules(ruleTree(pairs), redactionEdit)
-  return function redact(event) {
-    return editEvent('redact', event, edit)
-  }
+  return withNeeds(
+    function redact(event) {
+      return editEvent('redact', event, edit)
+    },
+    { hiding: pairs.every(([, redactor]) => redactor.repeatable) ? 'repeatable' : 'once' },
+  )
 }
 
 markFactory('redact', redact)

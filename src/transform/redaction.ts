@@ -41,10 +41,12 @@ export interface Redactor {
   apply(value: unknown): unknown
   /** What stands for a value of which only a part is told. */
   readonly part: unknown
+  /** Whether what it has made of a value stays the same when it is applied to that. */
+  readonly repeatable: boolean
 }
 
 /** Leaves the value out. */
-export const removal: Redactor = { apply: () => REMOVED, part: REMOVED }
+export const removal: Redactor = { apply: () => REMOVED, part: REMOVED, repeatable: true }
 
 /** In doubt it removes: a value without fields where some are to be hidden may hold the same secret in another form. */
 export const redactionEdit: FieldEdit<Redactor> = {
@@ -74,9 +76,10 @@ function masker(redaction: MaskRedaction): Redactor {
   assertKnown('a rule of redact', redaction, ['mask', 'keepLast', 'hash'])
   const { mask, keepLast } = redaction
   if (typeof mask !== 'string') fail('mask', 'a string', mask)
-  if (keepLast === undefined) return { apply: () => mask, part: mask }
+  if (keepLast === undefined) return { apply: () => mask, part: mask, repeatable: true }
   assertInteger('keepLast', keepLast, 1, 64)
-  return { apply: value => mask + endOf(value, keepLast), part: mask }
+  // Of a mask that isn't longer than the end that is shown, the end is hidden the second time.
+  return { apply: value => mask + endOf(value, keepLast), part: mask, repeatable: [...mask].length > keepLast }
 }
 
 /** Whole characters, so that no half of a pair is shown; nothing of what is so short that the end tells all. */
@@ -102,7 +105,7 @@ function hasher(redaction: HashRedaction): Redactor {
   const secret = secretOf(key)
   const apply = (value: unknown): string => createHmac('sha256', secret).update(comparableText(value)).digest(encoding)
   // The hash of the whole can't be told from a part, and an older one would be a lie.
-  return { apply, part: null }
+  return { apply, part: null, repeatable: false }
 }
 
 /** A key object, which shows nothing of itself when it is inspected. */

@@ -1,4 +1,6 @@
+import { discreetOf } from '../discreet-error.js'
 import { TransformError } from '../errors.js'
+import { needsOf } from '../needs.js'
 import { noteStep } from '../throwing-step.js'
 import type { TransformContext } from '../types.js'
 import { isPromise } from './later.js'
@@ -19,8 +21,7 @@ export function runSteps(steps: Steps, index: number, input: unknown, context?: 
       return goOn(steps, index, value, context)
     },
     error => {
-      noteStep(error, `step ${placeOf(steps, index)}`)
-      throw error
+      throw thrownBy(steps, index, error)
     },
   )
 }
@@ -35,9 +36,14 @@ function call(
   try {
     return step(input, context)
   } catch (error) {
-    noteStep(error, `step ${placeOf(steps, index)}`)
-    throw error
+    throw thrownBy(steps, index, error)
   }
+}
+
+/** What a step threw, without names of fields that a later step would have hidden. */
+function thrownBy(steps: Steps, index: number, error: unknown): unknown {
+  noteStep(error, `step ${placeOf(steps, index)}`)
+  return needsOf(...steps.slice(index + 1)).hiding === undefined ? error : discreetOf(error)
 }
 
 /** Hands what step `index` returned to the steps after it. */

@@ -2,6 +2,7 @@ import type { ChangeStreamDocument } from 'mongodb'
 import { bsonTypeOf } from '../bson-value.js'
 import { TransformError } from '../errors.js'
 import { markFactory } from '../factories.js'
+import { needsOf, withNeeds } from '../needs.js'
 import { assertFunction, fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { DocumentOf, MayLackDocument } from './document-event.js'
@@ -47,7 +48,7 @@ export function splitArray(
 ): (event: never, context?: TransformContext) => unknown {
   const names = toNames(path)
   if (shape !== undefined) assertFunction('shape of splitArray', shape)
-  return function splitArray(event: Splittable) {
+  function splitArray(event: Splittable): unknown {
     const { fullDocument } = event
     if (fullDocument === undefined || fullDocument === null) return event
     const elements = elementsAt(fullDocument, names)
@@ -57,6 +58,7 @@ export function splitArray(
         : { ...event, fullDocument: replaced(fullDocument as Fields, names, element) },
     )
   }
+  return withNeeds(splitArray, needsOf(shape))
 }
 
 markFactory('splitArray', splitArray)

@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { withDiscreet } from '../discreet-error.js'
 import { messageOf, TransformError } from '../errors.js'
 import { markFactory } from '../factories.js'
 import { assertBoolean, assertKnown, assertOneOf, fail } from '../options.js'
@@ -102,7 +103,16 @@ function asDocument(output: unknown): object {
 }
 
 function validationFailed(at: string, issues: readonly StandardSchemaIssue[], messages: boolean): TransformError {
-  const told = issues.map(issue => (messages ? `${pathOf(at, issue)}: ${issue.message}` : pathOf(at, issue)))
+  const paths = issues.map(issue => pathOf(at, issue))
+  if (messages) {
+    const said = issues.map(({ message }, index) => `${paths[index]}: ${message}`)
+    return failedAt(at, said)
+  }
+  const first = issues.map(issue => firstOf(at, issue))
+  return withDiscreet(failedAt(at, paths), () => failedAt(at, first))
+}
+
+function failedAt(at: string, told: readonly string[]): TransformError {
   const distinct = [...new Set(told)]
   const more = distinct.length > MAX_ISSUES ? ` and ${distinct.length - MAX_ISSUES} more` : ''
   const text = messageOf(distinct.slice(0, MAX_ISSUES).join(', '))
@@ -115,4 +125,9 @@ function validationFailed(at: string, issues: readonly StandardSchemaIssue[], me
 function pathOf(at: string, { path = [] }: StandardSchemaIssue): string {
   const keys = path.map(part => (typeof part === 'object' ? part.key : part))
   return [at, ...keys].map(key => String(key).slice(0, 60)).join('.')
+}
+
+/** The first name is one that a rule may name, what is below may be data. */
+function firstOf(at: string, { path = [] }: StandardSchemaIssue): string {
+  return pathOf(at, { message: '', path: path.slice(0, 1) }) + (path.length > 1 ? '.…' : '')
 }

@@ -13,7 +13,7 @@ import {
   RabbitPublisher,
   redrive,
 } from '../../src/index.js'
-import { depthOf, Inbox, type Received } from './support/inbox.js'
+import { depthOf, type Inbox, Inboxes, type Received } from './support/inbox.js'
 import { build, inDatabase, rejection, started, unique } from './support/pipelines.js'
 import { PipelineProcess } from './support/process.js'
 import { check, complete, flawless, now, type TrueEvent, truth } from './support/truth.js'
@@ -21,29 +21,18 @@ import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
-const inboxes: Inbox[] = []
+const inboxes = new Inboxes()
 let folder: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cdc-dead-'))
 })
 
-afterEach(async () => {
-  for (const inbox of inboxes.splice(0)) {
-    await inbox.channel.deleteQueue(inbox.queue)
-    await inbox.close()
-  }
-})
+afterEach(() => inboxes.remove())
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
-
-async function inboxOf(queue: string, idle = false): Promise<Inbox> {
-  const inbox = await (idle ? Inbox.idle(url, queue) : Inbox.open(url, queue))
-  inboxes.push(inbox)
-  return inbox
-}
 
 const documents = 20
 const poisons = [200, 201, 500, 777]
@@ -91,8 +80,8 @@ describe('poison in the middle of 1,000 good changes', () => {
     onFailedEvent =>
       inDatabase(uri, async (db, client) => {
         const queue = unique(onFailedEvent)
-        const inbox = await inboxOf(queue)
-        const letters = await inboxOf(unique('letters'))
+        const inbox = await inboxes.open(url, queue)
+        const letters = await inboxes.open(url, unique('letters'))
         const options = {
           mongoUri: uri,
           amqpUrl: url,
@@ -129,7 +118,7 @@ describe('poison in the middle of 1,000 good changes', () => {
   it('with "stop" ends there, at each start again, until the transform is mended; then all arrive in order', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('stop')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const shape = changeEventMessage()
       const failing = (event: ChangeStreamDocument): RabbitMessage => {
         if (isPoison(event)) throw new Error('poison')
@@ -157,9 +146,9 @@ describe('poison in the middle of 1,000 good changes', () => {
   it('waits with the position while the queue of dead letters is full, and goes on when there is room', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('full')
-      await inboxOf(queue)
-      const letters = await Inbox.idle(url, unique('letters'), { 'x-max-length': 1, 'x-overflow': 'reject-publish' })
-      inboxes.push(letters)
+      await inboxes.open(url, queue)
+      const full = { 'x-max-length': 1, 'x-overflow': 'reject-publish' }
+      const letters = await inboxes.idle(url, unique('letters'), full)
       const { pipeline } = await started({
         client,
         database: db.databaseName,
@@ -208,11 +197,11 @@ describe('redrive', () => {
 
   /** Leaves a dead letter of each document, and what the mended transform makes of the true events. */
   async function deadLettersOf(db: Db, client: MongoClient, docs: object[], ejson: 'relaxed' | 'canonical') {
-    const letters = await inboxOf(unique('letters'), true)
+    const letters = await inboxes.idle(url, unique('letters'))
     const shape = changeEventMessage({ ejson })
     const wanted: { id: string; text: string }[] = []
     const queue = unique('dead')
-    await inboxOf(queue)
+    await inboxes.open(url, queue)
     const { pipeline } = await started({
       client,
       database: db.databaseName,
@@ -242,7 +231,7 @@ describe('redrive', () => {
       inDatabase(uri, async (db, client) => {
         const docs = Array.from({ length: 5 }, (_, n) => ({ ...values, n }))
         const { letters, wanted, shape } = await deadLettersOf(db, client, docs, ejson)
-        const inbox = await inboxOf(unique('redriven'))
+        const inbox = await inboxes.open(url, unique('redriven'))
         const sink = new RabbitPublisher({ url, queue: { name: inbox.queue } })
         const result = await redrive({ url, queue: letters.queue, transform: shape, sink })
         expect(result).toEqual({ redriven: 5, filtered: 0, failed: 0, remaining: 0, failures: [] })
@@ -256,7 +245,7 @@ describe('redrive', () => {
     inDatabase(uri, async (db, client) => {
       const docs = Array.from({ length: 5 }, (_, n) => ({ n }))
       const { letters, shape } = await deadLettersOf(db, client, docs, 'relaxed')
-      const inbox = await inboxOf(unique('redriven'))
+      const inbox = await inboxes.open(url, unique('redriven'))
       const transform = (event: ChangeStreamDocument): RabbitMessage | null => {
         const { n } = (event as unknown as { fullDocument: { n: number } }).fullDocument
         if (n === 0) throw new Error('still poison')
@@ -286,7 +275,7 @@ describe('redrive', () => {
     }))
 
   it('says that there is no such queue', async () => {
-    const inbox = await inboxOf(unique('none'))
+    const inbox = await inboxes.open(url, unique('none'))
     const sink = new RabbitPublisher({ url, queue: { name: inbox.queue } })
     const failed = redrive({ url, queue: unique('missing'), transform: () => null, sink })
     expect(await rejection(failed)).toMatchObject({ code: 'CDC_TOPOLOGY_MISSING' })

@@ -16,27 +16,16 @@ import {
 } from '../../src/index.js'
 import { createCdcPipeline } from '../../src/pipeline/create-cdc-pipeline.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
-import { Inbox, type Received } from './support/inbox.js'
+import { Inboxes, type Received } from './support/inbox.js'
 import { eventOf, reading, withDatabase } from './support/mongo.js'
 import { inDatabase, started, unique } from './support/pipelines.js'
 import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
-const inboxes: Inbox[] = []
+const inboxes = new Inboxes()
 
-async function inboxOf(queue: string): Promise<Inbox> {
-  const inbox = await Inbox.open(url, queue)
-  inboxes.push(inbox)
-  return inbox
-}
-
-afterEach(async () => {
-  for (const inbox of inboxes.splice(0)) {
-    await inbox.channel.deleteQueue(inbox.queue)
-    await inbox.close()
-  }
-})
+afterEach(() => inboxes.remove())
 
 const IMAGES = { changeStreamPreAndPostImages: { enabled: true } }
 type FullDocument = NonNullable<ChangeStreamSourceOptions['fullDocument']>
@@ -46,7 +35,7 @@ async function twoUpdatesLate(fullDocument: FullDocument, transform = changeEven
   return await inDatabase(uri, async (db, client) => {
     const orders = await db.createCollection<{ _id: number; n: number }>('orders', IMAGES)
     const queue = unique('images')
-    const inbox = await inboxOf(queue)
+    const inbox = await inboxes.open(url, queue)
     const { operationTime } = await db.command({ ping: 1 })
     await orders.insertOne({ _id: 1, n: 1 })
     await orders.updateOne({ _id: 1 }, { $set: { n: 2 } })
@@ -135,7 +124,7 @@ describe('before and after in a Debezium message', () => {
     const before = await inDatabase(uri, async (db, client) => {
       const orders = await db.createCollection<{ _id: number; n: number }>('orders', IMAGES)
       const queue = unique('debezium')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const source = { fullDocument: 'required', fullDocumentBeforeChange: 'required' } as const
       const transform = debeziumMessage({ name: 'shop' })
       await started({ client, database: db.databaseName, url, queue, source, transform })
@@ -161,7 +150,7 @@ describe('a transaction', () => {
     inDatabase(uri, async (db, client) => {
       const orders = await db.createCollection('orders')
       const queue = unique('transaction')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       await started({ client, database: db.databaseName, url, queue, ordering: 'pipelined' })
       const transaction = (): Promise<unknown> =>
         client.withSession(session =>

@@ -132,6 +132,7 @@ describe('an outbox', () => {
     const written = deferred<void>()
     const laterSooner = async ({ payload }: OutboxEntry): Promise<void> => {
       await written.promise
+      // The delay is the input: a later entry can't be awaited here, as an aggregate has one at a time in work.
       await sleep(2 * (each - (payload as { n: number }).n))
     }
     await withService(async ({ client, inbox, pipeline, cleaner, place, entries }) => {

@@ -11,34 +11,25 @@ import {
   pipe,
   type RabbitMessage,
 } from '../../src/index.js'
-import { Inbox } from './support/inbox.js'
+import { Inboxes } from './support/inbox.js'
 import { build, inDatabase, started, stopPipelines, unique } from './support/pipelines.js'
 import { check, flawless, now, truth } from './support/truth.js'
 import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
-const inboxes: Inbox[] = []
-
-async function inboxOf(queue: string): Promise<Inbox> {
-  const inbox = await Inbox.open(url, queue)
-  inboxes.push(inbox)
-  return inbox
-}
+const inboxes = new Inboxes()
 
 afterEach(async () => {
   await stopPipelines()
-  for (const inbox of inboxes.splice(0)) {
-    await inbox.channel.deleteQueue(inbox.queue)
-    await inbox.close()
-  }
+  await inboxes.remove()
 })
 
 describe('a pipeline from MongoDB to RabbitMQ', () => {
   it('publishes insert, update, replace and delete in order, with the documented bodies and properties', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('crud')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline } = await started({ client, database: db.databaseName, url, queue })
       const orders = db.collection<{ _id: number; total: number; note?: string }>('orders')
       await orders.insertOne({ _id: 7, total: 12.5 })
@@ -80,7 +71,7 @@ describe('a pipeline from MongoDB to RabbitMQ', () => {
       await db.createCollection('a')
       await db.createCollection('b')
       const queue = unique('transaction')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       // Across documents only `pipelined` promises the order of the stream.
       await started({ client, database: db.databaseName, url, queue, ordering: 'pipelined' })
       const from = await now(client)
@@ -106,7 +97,7 @@ describe('a pipeline from MongoDB to RabbitMQ', () => {
       const documents = db.collection<{ _id: number; n: number }>('documents')
       await documents.insertMany(Array.from({ length: 5_000 }, (_, _id) => ({ _id, n: 0 })))
       const queue = unique('many')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline } = await started({ client, database: db.databaseName, url, queue, maxInFlight: 200 })
       const from = await now(client)
       await documents.updateMany({}, { $inc: { n: 1 } })
@@ -126,7 +117,7 @@ describe('a pipeline from MongoDB to RabbitMQ', () => {
   it('publishes the rename and the drop of its collection, each between what came before and what came after', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('drop')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline, source } = build({
         client,
         database: db.databaseName,
@@ -169,7 +160,7 @@ describe('a pipeline from MongoDB to RabbitMQ', () => {
   it('publishes the drop of its whole database, and goes on with the one that is made again', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('database')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline } = await started({ client, database: db.databaseName, url, queue })
       await db.collection('a').insertOne({})
       await db.dropDatabase()
@@ -190,7 +181,7 @@ describe('a pipeline from MongoDB to RabbitMQ', () => {
   it('watches several collections by name and by pattern, and no other', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('several')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline } = await started({
         client,
         database: db.databaseName,
@@ -212,7 +203,7 @@ describe('a transform', () => {
   it('filters, makes several messages of one event, and asks others asynchronously, without losing the order', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('transform')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       interface Item {
         _id: number
         step: number
@@ -229,6 +220,7 @@ describe('a transform', () => {
           filter(event => (event.fullDocument as unknown as Item).parts > 0),
           map(async event => {
             const { step } = event.fullDocument as unknown as Item
+            // Stands for a service that answers now sooner, now later: the delay is the input.
             await pause((step * 7) % 5)
             return event
           }),
@@ -268,7 +260,7 @@ describe('a transform', () => {
   it('shapes documents with their type and id, and tells of deletes by the key alone', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('document')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       await started({
         client,
         database: db.databaseName,
@@ -295,7 +287,7 @@ describe('a transform', () => {
   it('keeps every BSON type in canonical messages, which change the source by themselves', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('canonical')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       await started({
         client,
         database: db.databaseName,
@@ -314,8 +306,8 @@ describe('where messages go', () => {
     inDatabase(uri, async (db, client) => {
       const queue = unique('inserts')
       const exchange = unique('exchange')
-      const inbox = await inboxOf(queue)
-      const rest = await inboxOf(unique('rest'))
+      const inbox = await inboxes.open(url, queue)
+      const rest = await inboxes.open(url, unique('rest'))
       await started({
         client,
         database: db.databaseName,
@@ -343,7 +335,7 @@ describe('where messages go', () => {
   it('two pipelines share one client, each with its own queue and its own position', () =>
     inDatabase(uri, async (db, client) => {
       const queues = [unique('first'), unique('second')] as const
-      const [a, b] = [await inboxOf(queues[0]), await inboxOf(queues[1])]
+      const [a, b] = [await inboxes.open(url, queues[0]), await inboxes.open(url, queues[1])]
       const common = { client, database: db.databaseName, url }
       const first = await started({ ...common, queue: queues[0], source: { collections: ['a'] } })
       await started({ ...common, queue: queues[1], source: { collections: ['b'] } })
@@ -369,7 +361,7 @@ describe('the order', () => {
   it('is that of the stream when pipelined, although transforms overlap', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('pipelined')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       let [running, most] = [0, 0]
       await started({
         client,
@@ -394,7 +386,7 @@ describe('the order', () => {
   it('is kept for what a function says belongs together, and for nothing else', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('aggregate')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       await started({
         client,
         database: db.databaseName,

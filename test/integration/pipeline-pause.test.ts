@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { memoryCheckpointStore } from '../../src/index.js'
-import { Inbox } from './support/inbox.js'
+import { Inboxes } from './support/inbox.js'
 import { Load } from './support/load.js'
 import { cursorsOf } from './support/mongo.js'
 import { inDatabase, started, unique } from './support/pipelines.js'
@@ -9,26 +9,15 @@ import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
-const inboxes: Inbox[] = []
+const inboxes = new Inboxes()
 
-afterEach(async () => {
-  for (const inbox of inboxes.splice(0)) {
-    await inbox.channel.deleteQueue(inbox.queue)
-    await inbox.close()
-  }
-})
-
-async function inboxOf(queue: string): Promise<Inbox> {
-  const inbox = await Inbox.open(url, queue)
-  inboxes.push(inbox)
-  return inbox
-}
+afterEach(() => inboxes.remove())
 
 describe('a pipeline that is paused under load', () => {
   it('leaves no cursor open, and goes on with exactly the next change, three times in a row', () =>
     inDatabase(uri, async (db, client) => {
       const queue = unique('pause')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const { pipeline } = await started({
         client,
         database: db.databaseName,
@@ -66,8 +55,8 @@ describe('a pipeline that is paused under load', () => {
   it('does not hold up another one that shares its client', () =>
     inDatabase(uri, async (db, client) => {
       const [paused, other] = [unique('paused'), unique('other')]
-      const inbox = await inboxOf(other)
-      await inboxOf(paused)
+      const inbox = await inboxes.open(url, other)
+      await inboxes.open(url, paused)
       const wanted = { client, database: db.databaseName, url }
       const first = await started({ ...wanted, queue: paused })
       const second = await started({ ...wanted, queue: other })

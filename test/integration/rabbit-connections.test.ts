@@ -1,37 +1,17 @@
 import { connect, type GetMessage } from 'amqplib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type RabbitService, type RabbitVhost, startRabbit } from '../../scripts/services/index.mjs'
-import type { BrokerError } from '../../src/errors.js'
 import type { RabbitMessage } from '../../src/types.js'
-import {
-  closePublishers,
-  message,
-  next,
-  note,
-  type Observer,
-  observe,
-  publisherFor,
-  told,
-} from './rabbit-publisher-tools.js'
+import { closePublishers, message, next, publisherFor, rejection, told } from './rabbit-publisher-tools.js'
+import { observer, rabbit, startBroker, stopBroker, vhost } from './support/own-broker.js'
 
 // A broker of this file alone: its connections are closed and its passwords changed.
-let rabbit: RabbitService
-let vhost: RabbitVhost
-let observer: Observer
 let users = 0
 
-beforeAll(async () => {
-  rabbit = await startRabbit()
-  vhost = await rabbit.vhost()
-  observer = await observe(vhost.url)
-})
+beforeAll(() => startBroker())
 
 afterEach(closePublishers)
 
-afterAll(async () => {
-  await observer?.close()
-  await rabbit?.stop()
-})
+afterAll(stopBroker)
 
 /** A user that may do everything in this virtual host. */
 async function addUser(password: string): Promise<string> {
@@ -52,15 +32,6 @@ async function taken(queue: string): Promise<GetMessage> {
   const got = await observer.channel.get(queue, { noAck: true })
   if (!got) throw new Error(`Nothing arrived in ${queue}`)
   return got
-}
-
-async function rejection(promise: Promise<unknown>): Promise<BrokerError> {
-  const error = await promise.then(
-    () => new Error('It was resolved'),
-    (error: BrokerError) => error,
-  )
-  note('rejection', error)
-  return error as BrokerError
 }
 
 describe('a connection that others use too', () => {

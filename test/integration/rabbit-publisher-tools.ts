@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { inspect } from 'node:util'
 import { type Channel, type ChannelModel, connect } from 'amqplib'
+import type { BrokerError } from '../../src/errors.js'
 import type { PublisherEvents } from '../../src/events.js'
 import type { RabbitPublisherOptions } from '../../src/rabbit/publisher-options.js'
 import { RabbitPublisher } from '../../src/rabbit/rabbit-publisher.js'
 import type { RabbitMessage } from '../../src/types.js'
+import { rejection as rejectionOf } from './support/pipelines.js'
 
 /** A second connection, to see what the broker has. */
 export interface Observer {
@@ -60,6 +62,13 @@ export function publisherFor(options: RabbitPublisherOptions): RabbitPublisher {
 
 export function note(name: string, payload: unknown): void {
   told.push(`${name} ${inspect(payload, { depth: 9, showHidden: true, maxStringLength: 2_000 })}`)
+}
+
+/** What a promise rejects with, noted; a promise that resolves is an error of its own. */
+export async function rejection(promise: Promise<unknown>): Promise<BrokerError> {
+  const error = await rejectionOf(promise)
+  note('rejection', error)
+  return error as BrokerError
 }
 
 /** Closes what the test left open. */

@@ -2,45 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'amqplib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type RabbitService, type RabbitVhost, startRabbit, tcpProxy } from '../../scripts/services/index.mjs'
-import {
-  closePublishers,
-  message,
-  next,
-  note,
-  type Observer,
-  observe,
-  publisherFor,
-  told,
-} from './rabbit-publisher-tools.js'
+import { tcpProxy } from '../../scripts/services/index.mjs'
+import { closePublishers, message, next, publisherFor, rejection, told } from './rabbit-publisher-tools.js'
+import { observer, rabbit, startBroker, stopBroker, vhost } from './support/own-broker.js'
 
-let rabbit: RabbitService
-let vhost: RabbitVhost
-let observer: Observer
-
-beforeAll(async () => {
-  rabbit = await startRabbit()
-  vhost = await rabbit.vhost()
-  observer = await observe(vhost.url)
-})
+beforeAll(() => startBroker())
 
 afterEach(closePublishers)
 
-afterAll(async () => {
-  await observer?.close()
-  await rabbit?.stop()
-})
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const error = await promise.then(
-    () => {
-      throw new Error('It was resolved')
-    },
-    (error: unknown) => error,
-  )
-  note('rejection', error)
-  return error
-}
+afterAll(stopBroker)
 
 describe('publishing', () => {
   it('resolves when the broker has the message, with everything that belongs to it', async () => {

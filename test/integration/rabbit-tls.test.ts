@@ -2,21 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type RabbitService, type RabbitVhost, startRabbit } from '../../scripts/services/index.mjs'
 import { freePorts } from '../../scripts/services/ports.mjs'
 import type { BrokerError } from '../../src/errors.js'
 import type { RabbitPublisherOptions } from '../../src/rabbit/publisher-options.js'
-import {
-  closePublishers,
-  message,
-  next,
-  note,
-  type Observer,
-  observe,
-  publisherFor,
-  told,
-} from './rabbit-publisher-tools.js'
+import { closePublishers, message, next, publisherFor, rejection, told } from './rabbit-publisher-tools.js'
 import { type Certificate, createAuthority } from './support/certificates.js'
+import { observeAgain, observer, rabbit, startBroker, stopBroker, vhost } from './support/own-broker.js'
 
 // A broker of this file alone, with a TLS listener whose certificate changes.
 const authority = createAuthority('CDC test authority')
@@ -25,16 +16,13 @@ const good = authority.issue({ commonName: 'rabbit', hosts: ['127.0.0.1', 'rabbi
 const passphrase = 's3cret-passphrase'
 let folder: string
 let port: number
-let rabbit: RabbitService
-let vhost: RabbitVhost
-let observer: Observer
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cdc-tls-'))
   ;[port = 0] = await freePorts(1)
   writeFileSync(join(folder, 'ca.pem'), authority.ca)
   present(good)
-  rabbit = await startRabbit({
+  await startBroker({
     plugins: ['rabbitmq_auth_mechanism_ssl'],
     config: {
       'listeners.ssl.default': `127.0.0.1:${port}`,
@@ -48,15 +36,12 @@ beforeAll(async () => {
       ssl_cert_login_from: 'common_name',
     },
   })
-  vhost = await rabbit.vhost()
-  observer = await observe(vhost.url)
 })
 
 afterEach(closePublishers)
 
 afterAll(async () => {
-  await observer?.close()
-  await rabbit?.stop()
+  await stopBroker()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -87,15 +72,8 @@ async function arrives(options: RabbitPublisherOptions): Promise<void> {
   expect(await observer.take(queue)).toEqual(['a'])
 }
 
-async function refusal(options: RabbitPublisherOptions): Promise<BrokerError> {
-  const error = await publisherFor(options)
-    .open()
-    .then(
-      () => new Error('It was opened'),
-      (error: BrokerError) => error,
-    )
-  note('refusal', error)
-  return error as BrokerError
+function refusal(options: RabbitPublisherOptions): Promise<BrokerError> {
+  return rejection(publisherFor(options).open())
 }
 
 describe('TLS to the broker', () => {
@@ -231,6 +209,5 @@ async function closeConnections(publisher: Parameters<typeof next>[0]): Promise<
   await expect.poll(() => rabbit.rabbitmqctl('list_connections', 'ssl'), { timeout: 10_000 }).toContain('true')
   await rabbit.rabbitmqctl('close_all_connections', '--vhost', vhost.name, 'injected')
   await lost
-  await observer.close()
-  observer = await observe(vhost.url)
+  await observeAgain()
 }

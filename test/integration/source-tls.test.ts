@@ -110,6 +110,7 @@ describe('TLS to MongoDB', () => {
     const notAfter = new Date(Date.now() + 2_000)
     await renew(authority.issue({ commonName: 'mongod', hosts: ['127.0.0.1'], notAfter }))
     try {
+      // The date itself has to pass, and both sides count in whole seconds.
       await new Promise(resolve => setTimeout(resolve, notAfter.getTime() + 1_000 - Date.now()))
       expectRefused(await refusal(uri), /expired/)
       const store = mongoCheckpointStore({ uri })

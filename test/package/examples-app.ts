@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import amqp from 'amqplib'
 import { type Db, MongoClient } from 'mongodb'
 import { expect, inject } from 'vitest'
+import { until } from '../integration/support/waiting.js'
 import { installApp, type StartedProgram } from './installed-app.js'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -147,14 +148,14 @@ export async function openExamples(): Promise<ExamplesApp> {
 
 /** Asks, as a platform does, until the service is ready; what it answers before must be 503. */
 async function untilReady(address: string): Promise<void> {
-  for (;;) {
-    const response = await fetch(`${address}/health`)
-    const health = await response.json()
-    if (response.status === 200) {
-      expect(health).toMatchObject({ ready: true, state: 'running' })
-      return
-    }
-    expect(response.status).toBe(503)
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
+  await until(
+    async () => {
+      const response = await fetch(`${address}/health`)
+      const health = await response.json()
+      if (response.status === 200) expect(health).toMatchObject({ ready: true, state: 'running' })
+      else expect(response.status).toBe(503)
+      return response.status === 200
+    },
+    () => `200 from ${address}/health`,
+  )
 }

@@ -7,6 +7,7 @@ import amqp from 'amqplib'
 import { build } from 'esbuild'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { until } from '../integration/support/waiting.js'
 import { type InstalledApp, installApp } from './installed-app.js'
 import { asCommonJs, codeBlocks } from './readme.js'
 
@@ -113,11 +114,21 @@ describe('the README', () => {
       const channel = await connection.createChannel()
       app.write(file, convert(quickStart))
       const program = app.start(file, { MONGODB_URI: inject('mongoUri'), AMQP_URL: inject('amqpUrl') })
-      await eventually(async () => (await checkpoints.findOne({ _id: 'orders' })) !== null)
+      await until(
+        async () => (await checkpoints.findOne({ _id: 'orders' })) !== null,
+        () => 'the first position of the program',
+      )
       await client.db('shop').collection('orders').insertOne({ total: 12.5, file })
-      const message = await eventually(async () => (await pollQueue(connection, 'orders')) ?? false)
-      expect(message.fields.routingKey).toBe('shop.orders.insert')
-      expect(JSON.parse(message.content.toString()).fullDocument).toMatchObject({ total: 12.5, file })
+      let message: amqp.GetMessage | undefined
+      await until(
+        async () => {
+          message = await pollQueue(connection, 'orders')
+          return message !== undefined
+        },
+        () => 'a message in the queue',
+      )
+      expect(message?.fields.routingKey).toBe('shop.orders.insert')
+      expect(JSON.parse(String(message?.content)).fullDocument).toMatchObject({ total: 12.5, file })
       expect(await program.stop()).toEqual({ code: 0, stderr: '' })
       await channel.deleteQueue('orders')
       await channel.deleteExchange('cdc')
@@ -145,15 +156,5 @@ async function pollQueue(connection: amqp.ChannelModel, queue: string): Promise<
     return message || undefined
   } catch {
     return undefined
-  }
-}
-
-async function eventually<T>(check: () => Promise<T | false>): Promise<T> {
-  const end = Date.now() + 30_000
-  for (;;) {
-    const found = await check()
-    if (found !== false) return found
-    if (Date.now() > end) throw new Error('Did not happen within 30 s')
-    await new Promise(resolve => setTimeout(resolve, 50))
   }
 }

@@ -2,6 +2,9 @@ import { describe, expectTypeOf, test } from 'vitest'
 import { deadLetterMessage } from '../../src/message/dead-letter-message.js'
 import type { CdcPipeline } from '../../src/pipeline/cdc-pipeline.js'
 import { createCdcPipeline } from '../../src/pipeline/create-cdc-pipeline.js'
+import { omit } from '../../src/transform/omit.js'
+import { pipe } from '../../src/transform/pipe.js'
+import { redact } from '../../src/transform/redact.js'
 import type { CheckpointStore, RabbitMessage, Sink, Source, Transform } from '../../src/types.js'
 
 interface Change {
@@ -81,6 +84,21 @@ describe('failing events', () => {
       },
     })
     createCdcPipeline({ ...parts, transform: () => ({ body }), deadLetter: { sink, message: deadLetterMessage() } })
+  })
+
+  test('a letter is redacted by what `redact` and `pipe` make, or by a function of the event, or by decision not', () => {
+    const hide = redact({ card: 'remove' })
+    deadLetterMessage({ redact: hide })
+    deadLetterMessage({ redact: redact({ card: 'remove' }) })
+    deadLetterMessage({ redact: pipe(omit('sessions'), redact({ card: { mask: '*' } })) })
+    deadLetterMessage({ redact: (event: Change) => ({ ...event, id: 0 }) })
+    deadLetterMessage({ redact: false })
+    // @ts-expect-error a letter without an event can't be sent again
+    deadLetterMessage({ redact: () => null })
+    // @ts-expect-error the letter is made at once
+    deadLetterMessage({ redact: async event => event })
+    // @ts-expect-error by whom?
+    deadLetterMessage({ redact: true })
   })
 
   test('does not compile with a word that is no action, or a letter that the sink does not take', () => {

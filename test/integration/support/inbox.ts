@@ -99,7 +99,14 @@ export class Inboxes {
   readonly all: Inbox[] = []
 
   async open(url: string, queue: string): Promise<Inbox> {
-    const inbox = await Inbox.open(url, queue)
+    const inbox = await this.idle(url, queue)
+    await inbox.consume()
+    return inbox
+  }
+
+  /** One that takes nothing before `consume()`. */
+  async idle(url: string, queue: string, args?: Record<string, unknown>): Promise<Inbox> {
+    const inbox = await Inbox.idle(url, queue, args)
     this.all.push(inbox)
     return inbox
   }

@@ -48,6 +48,7 @@ export class Load {
       } catch {
         this.failed += 1
       }
+      // The pace of the writers is the load: nothing is waited for here.
       await sleep(everyMs, signal).catch(() => {})
     }
   }

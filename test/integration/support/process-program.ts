@@ -85,6 +85,7 @@ const pipeline = createCdcPipeline({
   transform: event => {
     events += 1
     if ((event as { fullDocument?: { poison?: unknown } }).fullDocument?.poison) throw new Error('poison')
+    // The delay is the input: it stands for a slow service that a transform asks.
     return slowMs !== undefined && events % 10 === 0 ? sleep(slowMs).then(() => shape(event)) : shape(event)
   },
   sink,

@@ -43,7 +43,8 @@ export class Told {
       this.note('health', [pipeline.health(), source.health(), sink.health(), pipeline.stats()])
     }
     for (const name of ['state', 'retry', 'failedEvent', 'checkpoint', 'checkpointFailed', 'stopped'] as const) {
-      pipeline.on(name, (payload: unknown) => this.note(`pipeline ${name}`, payload))
+      // The event itself is its owner's, documents and all.
+      pipeline.on(name, (payload: object) => this.note(`pipeline ${name}`, { ...payload, event: undefined }))
     }
     for (const name of ['opened', 'retry', 'watchdog', 'positionFallback', 'warning', 'historyLost'] as const) {
       source.on(name, (payload: unknown) => this.note(`source ${name}`, payload))

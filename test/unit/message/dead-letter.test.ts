@@ -11,6 +11,8 @@ import {
 import { ejsonText } from '../../../src/message/ejson-encoder.js'
 import { parseDeadLetter } from '../../../src/message/parse-dead-letter.js'
 import { EventDecoder } from '../../../src/source/decode-event.js'
+import { redact } from '../../../src/transform/redact.js'
+import { errorText } from '../pipeline/support/outlets.js'
 import { bsonDocument } from './bson-arbitraries.js'
 import { insertEvent } from './events.js'
 
@@ -70,6 +72,19 @@ describe('a dead letter', () => {
       replaced: [],
       event: JSON.parse(ejsonText(insertEvent, 'canonical')),
     })
+  })
+
+  it('quotes neither the command nor the key that an error of MongoDB shows', () => {
+    const quoting = [
+      'not authorized on crm to execute command { find: "people", filter: { email: "~secret~" } }',
+      'E11000 duplicate key error collection: crm.people index: email_1 dup key: { email: "~secret~" }',
+    ]
+    for (const text of quoting) {
+      const error = new TransformError('CDC_TRANSFORM_FAILED', 'A transform threw', { cause: new Error(text) })
+      const { body, headers } = make(facts({ error }))
+      expect(`${Buffer.from(body)} ${JSON.stringify(headers)}`).not.toContain('secret')
+      expect(headers?.['x-cdc-error-message']).toMatch(/^(not authorized on crm|E11000 .* email_1)$/)
+    }
   })
 
   it('is alone enough to reproduce the failure', async () => {
@@ -201,6 +216,10 @@ describe('a dead letter', () => {
     [{ exchange: 'x'.repeat(256) }, 'CDC_OPTION_INVALID'],
     [{ routingKey: '' }, 'CDC_OPTION_INVALID'],
     [{ queue: 'dead' }, 'CDC_OPTION_UNKNOWN'],
+    [{ redact: true }, 'CDC_OPTION_INVALID'],
+    [{ redact: null }, 'CDC_OPTION_INVALID'],
+    [{ redact: { card: 'remove' } }, 'CDC_OPTION_INVALID'],
+    [{ redact }, 'CDC_OPTION_INVALID'], // the factory, not what it makes
   ])('is refused %j', (options, code) => {
     expect(() => deadLetterMessage(options as DeadLetterMessageOptions)).toThrow(expect.objectContaining({ code }))
   })
@@ -213,4 +232,19 @@ describe('parseDeadLetter', () => {
       await expect(parseDeadLetter(body)).rejects.toMatchObject({ code: 'CDC_DEAD_LETTER_INVALID' })
     },
   )
+
+  it.each([
+    '~secret~',
+    '{"deadLetter":1,"id":~secret~',
+    '{"deadLetter":"~secret~","id":"x","event":{}}',
+    '{"deadLetter":1,"id":"x","event":"~secret~"}',
+    '{"deadLetter":1,"id":"x","event":{"a":{"$numberDecimal":"~secret~"}}}',
+    '{"deadLetter":1,"id":"x","event":{"a":{"$oid":"~secret~"}}}',
+    '{"deadLetter":1,"id":"x","event":{"a":{"$uuid":"~secret~"}}}',
+    '{"deadLetter":1,"id":"x","event":{"~secret~\\u0000":1}}',
+  ])('quotes nothing of what it can not read: %j', async body => {
+    const error = await parseDeadLetter(body).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'CDC_DEAD_LETTER_INVALID' })
+    expect(errorText(error)).not.toContain('secret')
+  })
 })

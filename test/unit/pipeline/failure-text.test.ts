@@ -33,6 +33,10 @@ describe('the error of a transform that threw', () => {
     expect(textOf(new Error('a\nb'))).toBe('A transform threw: a b')
     const refused = 'not authorized on shop to execute command { find: "a", lsid: { id: 1 } }'
     expect(textOf(new Error(refused))).toBe('A transform threw: not authorized on shop')
+    const taken =
+      'E11000 duplicate key error collection: shop.users index: email_1 dup key: { email: "ada@example.org" }'
+    const shown = 'E11000 duplicate key error collection: shop.users index: email_1'
+    expect(textOf(new Error(taken))).toBe(`A transform threw: ${shown}`)
   })
 
   it('names the innermost step, of a step that throws as of one that rejects', async () => {

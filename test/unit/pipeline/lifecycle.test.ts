@@ -21,7 +21,7 @@ async function unhandled(act: () => Promise<void>): Promise<unknown[]> {
   process.on('unhandledRejection', error => seen.push(error))
   vi.useRealTimers()
   await act()
-  await new Promise(resolve => setTimeout(resolve, 20))
+  await settle(10) // nothing in here waits for time or for I/O: a few turns of the event loop are all that can follow
   process.removeAllListeners('unhandledRejection')
   for (const other of others) process.on('unhandledRejection', other)
   return seen

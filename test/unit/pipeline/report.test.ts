@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { bench, startedBench } from './support/bench.js'
+import { settle } from './support/parts.js'
 import { position, record } from './support/records.js'
 
 beforeEach(() => {
@@ -24,7 +25,7 @@ describe('what a pipeline tells', () => {
     expect(sink.messages).toEqual([1, 2])
     expect(pipeline.stats()).toMatchObject({ published: 2, inFlight: 0 })
     vi.useRealTimers()
-    await new Promise(resolve => setTimeout(resolve, 5))
+    await settle(2)
     process.removeAllListeners('uncaughtException')
     for (const other of others) process.on('uncaughtException', other)
     expect(uncaught).toHaveLength(2)

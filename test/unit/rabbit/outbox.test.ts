@@ -50,6 +50,14 @@ function setUp(hooks: Partial<OutboxHooks> = {}) {
   return { log, outbox, push }
 }
 
+/** The same, with a channel to send over. */
+function attached() {
+  const channel = new FakeChannel()
+  const made = setUp()
+  made.outbox.attach(channel.asChannel)
+  return { channel, ...made }
+}
+
 const tick = () => new Promise(resolve => setImmediate(resolve))
 
 describe('outbox', () => {
@@ -82,9 +90,7 @@ describe('outbox', () => {
   })
 
   it('stops writing when the channel is full, and goes on at drain', () => {
-    const { outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, push } = attached()
     channel.full = true
     push('a')
     push('b')
@@ -108,9 +114,7 @@ describe('outbox', () => {
   })
 
   it('writes nothing while blocked', () => {
-    const { outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, outbox, push } = attached()
     outbox.setBlocked(true)
     push('a')
     expect(channel.sent).toEqual([])
@@ -132,9 +136,7 @@ describe('outbox', () => {
   })
 
   it('rejects what amqplib can not encode and counts no tag for it', () => {
-    const { log, outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, log, push } = attached()
     channel.throwing = new TypeError('the secret value')
     push('a')
     channel.throwing = undefined
@@ -164,9 +166,7 @@ describe('outbox', () => {
   })
 
   it('takes an unknown message that came back for the only one that is unconfirmed', async () => {
-    const { log, outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, log, push } = attached()
     push('a')
     push('b')
     channel.ack(1)
@@ -208,9 +208,7 @@ describe('outbox', () => {
   })
 
   it('does not take a message of the same route for one that came back with another id', () => {
-    const { log, outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, log, push } = attached()
     push('a')
     push('b')
     const fields = { exchange: 'x', routingKey: 'k', replyText: 'NO_ROUTE' }
@@ -219,9 +217,7 @@ describe('outbox', () => {
   })
 
   it('is not disturbed by an unknown message that came back when nothing is unconfirmed', () => {
-    const { log, outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, log, push } = attached()
     push('a')
     channel.ack(1)
     const fields = { exchange: 'x', routingKey: 'k', replyText: 'NO_ROUTE' }
@@ -230,9 +226,7 @@ describe('outbox', () => {
   })
 
   it('rejects a nack', () => {
-    const { log, outbox, push } = setUp()
-    const channel = new FakeChannel()
-    outbox.attach(channel.asChannel)
+    const { channel, log, push } = attached()
     push('a')
     channel.emit('nack', { deliveryTag: 1, multiple: false })
     expect(log).toEqual(['a CDC_NACKED'])

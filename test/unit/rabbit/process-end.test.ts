@@ -31,20 +31,23 @@ afterAll(() => {
   silent.close()
 })
 
-/** Runs the code with `RabbitPublisher` in a process of its own until that ends by itself. */
+/** Runs the code with `RabbitPublisher` in a process of its own until that ends by itself; tells it when it has connected. */
 async function run(code: string, cwd: string = process.cwd()) {
   const child = spawn(process.execPath, ['--input-type=module', '-e', library + code], {
     cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
+  const tell = (): void => void child.send('connected')
+  silent.once('connection', tell)
   let output = ''
-  child.stdout.on('data', chunk => {
+  child.stdout?.on('data', chunk => {
     output += chunk
   })
-  child.stderr.on('data', chunk => {
+  child.stderr?.on('data', chunk => {
     output += chunk
   })
   const [exitCode] = await once(child, 'close')
+  silent.off('connection', tell)
   return { exitCode, output: output.trim() }
 }
 
@@ -64,7 +67,7 @@ describe('the end of the process', () => {
     const { exitCode, output } = await run(`
       const publisher = new RabbitPublisher({ url: '${protocol}://127.0.0.1:${port}' })
       const opening = publisher.open().catch(error => console.log(error.code))
-      await new Promise(resolve => setTimeout(resolve, 200))
+      await new Promise(resolve => process.once('message', resolve))
       const since = performance.now()
       process.on('exit', () => console.log(performance.now() - since < 2_000))
       await publisher.close()

@@ -1,48 +1,25 @@
 import { describe, expect, it, vi } from 'vitest'
 import { deadLetterMessage } from '../../../src/message/dead-letter-message.js'
 import { messageId } from '../../../src/message-id.js'
-import type { AmqpConnection } from '../../../src/rabbit/amqp-types.js'
 import { type RedriveOptions, redrive } from '../../../src/rabbit/redrive.js'
-
-/** A queue of letters as amqplib's promise API shows it. */
-class FakeQueue {
-  readonly acked: unknown[] = []
-  readonly calls: string[] = []
-  readonly #letters: { content: Uint8Array; properties: { messageId: string } }[]
-
-  constructor(bodies: readonly Uint8Array[]) {
-    this.#letters = bodies.map((content, i) => ({ content, properties: { messageId: `letter${i}` } }))
-  }
-
-  get connection(): AmqpConnection {
-    const channel = {
-      on: () => {},
-      checkQueue: async () => ({ messageCount: this.#letters.length }),
-      get: async () => this.#letters.shift() ?? false,
-      ack: (letter: { properties: { messageId: string } }) => this.calls.push(`ack ${letter.properties.messageId}`),
-      nackAll: (requeue: boolean) => this.calls.push(`nackAll ${requeue}`),
-      close: async () => this.calls.push('close channel'),
-    }
-    return {
-      on: () => {},
-      removeListener: () => {},
-      createChannel: async () => channel,
-      close: async () => this.calls.push('close connection'),
-    } as unknown as AmqpConnection
-  }
-}
+import { map } from '../../../src/transform/map.js'
+import { pipe } from '../../../src/transform/pipe.js'
+import { redact } from '../../../src/transform/redact.js'
+import type { Redaction } from '../../../src/transform/redaction.js'
+import type { RulesByPath } from '../../../src/transform/rule-tree.js'
+import { FakeQueue } from './fake-queue.js'
 
 const make = deadLetterMessage()
-const letter = (n: number, event: unknown = { n }): Uint8Array =>
-  make({
+const facts = (n: number) =>
+  ({
     pipeline: 'orders',
     id: `id${n}`,
     stage: 'transform',
     attempts: 1,
     error: new Error('poison'),
-    event,
     failedAt: new Date(0),
-  }).body
+  }) as const
+const letter = (n: number, event: unknown = { n }): Uint8Array => make({ ...facts(n), event }).body
 
 const sinkOf = (publish: (message: unknown, delivery?: { id: string }) => Promise<void>) => ({
   publish: vi.fn(publish),
@@ -88,6 +65,44 @@ describe('redrive', () => {
     expect(result.failures[0]).toMatchObject({ messageId: 'letter0', error: { code } })
     expect(result).toMatchObject({ redriven: only ? 0 : 1, failed: only ? 2 : 1, remaining: only ? 2 : 1 })
     expect(queue.calls).not.toContain('ack letter0')
+  })
+
+  describe('of a letter whose event is redacted', () => {
+    const event = { operationType: 'insert', fullDocument: { n: 1, card: '0123456789abcdef' } }
+    const hidden = (rules: RulesByPath<Redaction>): Uint8Array =>
+      deadLetterMessage({ redact: redact(rules) })({ ...facts(1), event }).body
+    const hashes = { card: { hash: { key: 'a key of more than 16 bytes' } } }
+    const masks = { card: { mask: '*****', keepLast: 4 } }
+    const documentOf = map((change: { n: number }) => (change as unknown as typeof event).fullDocument)
+    const sent = async (body: Uint8Array, rules: RulesByPath<Redaction>) => {
+      const sink = sinkOf(async () => {})
+      const transform = pipe(redact(rules) as never, documentOf) as never
+      return { ...(await redrive(options(new FakeQueue([body]), { transform, sink }))), sink }
+    }
+
+    it('refuses a transform that would hash what is a hash already', async () => {
+      for (const rules of [hashes, { card: { mask: '****', keepLast: 4 } }] as const) {
+        const { failures, failed, sink } = await sent(hidden(rules), rules)
+        expect(failed).toBe(1)
+        expect(failures[0]?.error).toMatchObject({
+          code: 'CDC_DEAD_LETTER_INVALID',
+          hint: expect.stringContaining('without `redact`'),
+        })
+        expect(sink.publish).not.toHaveBeenCalled()
+      }
+    })
+
+    it('masks and removes once more, which changes nothing', async () => {
+      const { redriven, sink } = await sent(hidden(masks), masks)
+      expect(redriven).toBe(1)
+      expect(sink.publish.mock.calls[0]?.[0]).toEqual({ n: 1, card: '*****cdef' })
+    })
+
+    it('hashes where the letter holds the whole event', async () => {
+      const { redriven, sink } = await sent(letter(1, event), hashes)
+      expect(redriven).toBe(1)
+      expect(sink.publish.mock.calls[0]?.[0]).toMatchObject({ card: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    })
   })
 
   it('sends a message again that is refused in passing, and gives up on one that is refused for good', async () => {

@@ -3,9 +3,12 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { map } from '../../../src/transform/map.js'
+import { omit } from '../../../src/transform/omit.js'
 import { pipe } from '../../../src/transform/pipe.js'
+import { redact } from '../../../src/transform/redact.js'
 import type { StandardSchema } from '../../../src/transform/standard-schema.js'
 import { validate } from '../../../src/transform/validate.js'
+import { when } from '../../../src/transform/when.js'
 import { deleteEvent, dropEvent, insertEvent, updateEvent } from '../message/events.js'
 
 const SECRET = 'secret-4711'
@@ -18,6 +21,8 @@ const libraries = [
     v.object({ lines: v.array(v.object({ sku: v.number() })) }),
   ],
 ] as const
+
+const always = (): boolean => true
 
 function failureOf(call: () => unknown): Error & { code?: string } {
   try {
@@ -79,6 +84,25 @@ describe('validate', () => {
       '~standard': { version: 1, vendor: 'test', validate: () => ({ issues }) },
     }
     expect(() => validate(schema)(event)).toThrow(/got issues at fullDocument\.a 1\.0, .*a 5\.0 and 2 more$/)
+  })
+
+  it('names no field below the first where a later step hides fields: names can be data', async () => {
+    const people = { ...insertEvent, fullDocument: { people: { 'ann@example.org': { age: '7' } } } }
+    const schema = z.object({ people: z.record(z.string(), z.object({ age: z.number() })) })
+    const standard = schema['~standard']
+    const later = { '~standard': { ...standard, validate: async (value: unknown) => standard.validate(value) } }
+    const hide = redact({ people: 'remove' })
+    const full = 'got issues at fullDocument.people.ann@example.org.age'
+    const textOf = async (transform: (event: never) => unknown): Promise<string> => {
+      const error = await (async () => transform(people as never))().catch((thrown: unknown) => thrown)
+      return (error as Error).message
+    }
+    for (const step of [validate(schema), validate(later as typeof schema)] as never[]) {
+      expect(await textOf(pipe(step, hide))).toMatch(/got issues at fullDocument\.people\.…$/)
+      expect(await textOf(pipe(pipe(step), when(always, hide)))).toMatch(/got issues at fullDocument\.people\.…$/)
+      expect(await textOf(pipe(step, omit('people')))).toContain(full)
+      expect(await textOf(pipe(redact({ age: 'remove' }) as never, step))).toContain(full)
+    }
   })
 
   it('refuses a schema that makes no document of one: it would look like a delete', () => {
