@@ -43,7 +43,7 @@ export function asBson(value: object): BsonValue | undefined {
 }
 
 /** A 64-bit integer: a number from -2^53 to 2^53 - 1, where doubles are exact and far cheaper, beyond a bigint. */
-export function longValue({ high, low, unsigned }: LongLike): number | bigint {
+export function longValue({ high, low, unsigned }: Omit<LongLike, '_bsontype'>): number | bigint {
   const top = unsigned ? high >>> 0 : high
   if (top >= -0x200000 && top < 0x200000) return top * 0x100000000 + (low >>> 0)
   return (BigInt(top) << 32n) | BigInt(low >>> 0)

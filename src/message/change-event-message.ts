@@ -1,10 +1,12 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { deferredIn, isDeferrable } from '../deferred-document.js'
 import { markFactory, named } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown } from '../options.js'
 import type { RabbitMessage, TransformContext } from '../types.js'
 import { encoderOf } from './encoding.js'
 import type { ChangeEvent } from './event-facts.js'
+import type { MessageBody } from './message-body.js'
 import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
 
 /** Options of {@link changeEventMessage}. */
@@ -47,15 +49,14 @@ export function changeEventMessage<E extends ChangeEvent = ChangeStreamDocument>
 
 markFactory('changeEventMessage', changeEventMessage)
 
-/** The body of a change event. A Map, because names come from data: assigning `__proto__` would set a prototype. */
-export function changeEventBody(event: ChangeEvent): Map<string, unknown> {
-  const body = new Map<string, unknown>()
-  const fields = event as unknown as Readonly<Record<string, unknown>>
-  for (const name of FIRST_FIELDS) {
-    if (fields[name] !== undefined) body.set(name, fields[name])
+/** The body of a change event. */
+export function changeEventBody(event: ChangeEvent): MessageBody {
+  const fields = new Map<string, unknown>()
+  const take = (name: string): void => {
+    const value = (isDeferrable(name) && deferredIn(event, name)) || (event as unknown as Record<string, unknown>)[name]
+    if (value !== undefined) fields.set(name, value)
   }
-  for (const [name, value] of Object.entries(fields)) {
-    if (name !== LEFT_OUT && value !== undefined && !body.has(name)) body.set(name, value)
-  }
-  return body
+  for (const name of FIRST_FIELDS) take(name)
+  for (const name of Object.keys(event)) if (name !== LEFT_OUT && !FIRST_FIELDS.includes(name)) take(name)
+  return { fields }
 }

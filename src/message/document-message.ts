@@ -1,14 +1,16 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { deferredIn, hasDocument } from '../deferred-document.js'
 import { TransformError } from '../errors.js'
 import { markFactory, named } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown, assertOneOf } from '../options.js'
 import type { RabbitMessage, TransformContext } from '../types.js'
-import { asBson, dbRefFields } from './bson-type.js'
 import { concernsDocument, requiredIdOf } from './document-operations.js'
+import { documentFields } from './ejson-encoder.js'
 import { encoderOf } from './encoding.js'
 import { entryId } from './entry-id.js'
 import { type ChangeEvent, fullDocumentOf, namespaceOf } from './event-facts.js'
+import type { MessageBody } from './message-body.js'
 import { type MessageOptions, messageEnvelope, messageOptionNames } from './message-options.js'
 
 /** Options of {@link documentMessage}. */
@@ -47,31 +49,27 @@ export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
 
   function documentOnly(event: E, context?: TransformContext): RabbitMessage | null {
     if (!concernsDocument(event)) return null
-    const document = fullDocumentOf(event)
-    if (document === undefined && onMissingDocument === 'skip') return null
-    if (document === undefined && onMissingDocument === 'fail') throw documentMissing(event)
-    return { body: encoder.encode(bodyOf(event, document)), ...envelope(event, context) }
+    if (onMissingDocument !== 'key-only' && !hasDocument(event, 'fullDocument')) {
+      if (onMissingDocument === 'skip') return null
+      throw documentMissing(event)
+    }
+    return { body: encoder.encode(bodyOf(event)), ...envelope(event, context) }
   }
   return withNeeds(named('documentMessage', documentOnly), { exactTypes: encoder.needsExactTypes })
 }
 
 markFactory('documentMessage', documentMessage)
 
-/** A Map, because names come from data: assigning `__proto__` to an object would set its prototype. */
-function bodyOf(event: ChangeEvent, document: object | undefined): Map<string, unknown> {
-  const body = new Map<string, unknown>()
-  for (const [name, value] of document === undefined ? [] : fieldsOf(document)) {
-    if (!REPLACED.includes(name)) body.set(name, value)
+function bodyOf(event: ChangeEvent): MessageBody {
+  const fields = new Map<string, unknown>()
+  const deferred = deferredIn(event, 'fullDocument')
+  const document = deferred === undefined ? fullDocumentOf(event) : undefined
+  for (const [name, value] of document === undefined ? [] : documentFields(document)) {
+    if (!REPLACED.includes(name)) fields.set(name, value)
   }
-  body.set('type', namespaceOf(event).coll)
-  body.set('entry_id', entryId(requiredIdOf(event)))
-  return body
-}
-
-/** A document with `$ref` and `$id` at its top arrives as a DBRef. */
-function fieldsOf(document: object): Iterable<[string, unknown]> {
-  const bson = asBson(document)
-  return bson?._bsontype === 'DBRef' ? dbRefFields(bson) : Object.entries(document)
+  fields.set('type', namespaceOf(event).coll)
+  fields.set('entry_id', entryId(requiredIdOf(event)))
+  return { spread: deferred && { document: deferred, without: REPLACED }, fields }
 }
 
 function documentMissing(event: ChangeEvent): TransformError {

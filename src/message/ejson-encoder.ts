@@ -21,6 +21,8 @@ export type EjsonMode = 'relaxed' | 'canonical'
 const MAX_DEPTH = 250
 /** The first instant of year 10000: EJSON writes dates from 1970 to here as ISO 8601. */
 const YEAR_10000 = 253_402_300_800_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 /** What a walk carries along: the mode, and the names of the fields above, by depth. */
 interface Walk {
@@ -41,6 +43,17 @@ export function ejsonBytes(value: unknown, mode: EjsonMode = 'relaxed'): Buffer 
 /** The value as EJSON text; see {@link ejsonBytes}. */
 export function ejsonText(value: unknown, mode: EjsonMode = 'relaxed'): string {
   return valueText(value, 0, { relaxed: mode === 'relaxed', path: [] })
+}
+
+/** A field of a document: its name and its value; see {@link ejsonBytes}. */
+export function fieldText(name: string, value: unknown, mode: EjsonMode): string {
+  return `${quoted(name)}:${valueText(value, 1, { relaxed: mode === 'relaxed', path: [name] })}`
+}
+
+/** The fields of a document, also of one that the BSON library takes for a DBRef since it has `$ref` and `$id`. */
+export function documentFields(document: object): Iterable<[string, unknown]> {
+  const bson = asBson(document)
+  return bson?._bsontype === 'DBRef' ? dbRefFields(bson) : Object.entries(document)
 }
 
 function valueText(value: unknown, depth: number, walk: Walk): string {
@@ -69,7 +82,7 @@ function objectText(value: object, depth: number, walk: Walk): string {
   if (Object.getPrototypeOf(value) === Object.prototype) return documentText(value, depth, walk)
   const bson = asBson(value)
   if (bson !== undefined) return bsonText(bson, depth, walk)
-  if (types.isDate(value)) return dateText(value, depth, walk)
+  if (types.isDate(value)) return dateText(validDate(value, depth, walk), walk.relaxed)
   if (types.isUint8Array(value)) return binaryText(base64Of(value), 0)
   if (types.isRegExp(value)) return regExpText(value.source, storedFlags(value.flags))
   if (types.isMap(value)) return mapText(value, depth, walk)
@@ -121,7 +134,7 @@ function bsonText(value: BsonValue, depth: number, walk: Walk): string {
     case 'Binary':
       return binaryText(base64Of(value.buffer, value.position), value.sub_type)
     case 'Timestamp':
-      return `{"$timestamp":{"t":${value.high >>> 0},"i":${value.low >>> 0}}}`
+      return timestampText(value.high, value.low)
     case 'BSONRegExp':
       return regExpText(value.pattern, value.options)
     case 'BSONSymbol':
@@ -150,15 +163,46 @@ function codeText(code: string, scope: object | null | undefined, depth: number,
   return `{"$code":${quoted(code)},"$scope":${valueText(scope, depth + 1, walk)}}`
 }
 
-function dateText(date: Date, depth: number, walk: Walk): string {
-  const ms = millisecondsOf(date)
-  if (ms === undefined) refuse(walk, depth, 'a valid date', 'an Invalid Date')
-  if (!walk.relaxed || ms < 0 || ms >= YEAR_10000) return `{"$date":{"$numberLong":"${ms}"}}`
-  const iso = date.toISOString()
-  return `{"$date":"${iso.endsWith('.000Z') ? `${iso.slice(0, -5)}Z` : iso}"}`
+function validDate(date: Date, depth: number, walk: Walk): number | bigint {
+  return millisecondsOf(date) ?? refuse(walk, depth, 'a valid date', 'an Invalid Date')
 }
 
-function binaryText(base64: string, subType: number): string {
+/** Milliseconds since 1970 as a date. */
+export function dateText(ms: number | bigint, relaxed: boolean): string {
+  if (!relaxed || ms < 0 || ms >= YEAR_10000) return `{"$date":{"$numberLong":"${ms}"}}`
+  const inDay = Number(ms) % DAY_MS
+  const [hours, minutes, seconds] = [
+    twoDigits(inDay / HOUR_MS),
+    twoDigits((inDay / 60_000) % 60),
+    twoDigits((inDay / 1000) % 60),
+  ]
+  const fraction = inDay % 1000 === 0 ? '' : `.${String(inDay % 1000).padStart(3, '0')}`
+  return `{"$date":"${dayText(Number(ms) - inDay)}T${hours}:${minutes}:${seconds}${fraction}Z"}`
+}
+
+let lastDay = -1
+let lastDayText = ''
+
+/** Most dates of a stream are of one day, and to split that up takes longer than all else. */
+function dayText(midnight: number): string {
+  if (midnight !== lastDay) {
+    lastDay = midnight
+    lastDayText = new Date(midnight).toISOString().slice(0, 10)
+  }
+  return lastDayText
+}
+
+function twoDigits(value: number): string {
+  return value < 10 ? `0${Math.trunc(value)}` : String(Math.trunc(value))
+}
+
+/** Seconds and counter. */
+export function timestampText(high: number, low: number): string {
+  return `{"$timestamp":{"t":${high >>> 0},"i":${low >>> 0}}}`
+}
+
+/** Bytes with their subtype. */
+export function binaryText(base64: string, subType: number): string {
   return `{"$binary":{"base64":"${base64}","subType":"${subType.toString(16).padStart(2, '0')}"}}`
 }
 
@@ -175,7 +219,8 @@ function storedFlags(flags: string): string {
 /** Matches what JSON must escape, and surrogates: a lone one has to be escaped too, or the bytes aren't UTF-8. */
 const UNSAFE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
 
-function quoted(text: string): string {
+/** Text as JSON. */
+export function quoted(text: string): string {
   return UNSAFE.test(text) ? JSON.stringify(text) : `"${text}"`
 }
 

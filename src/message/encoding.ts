@@ -2,6 +2,7 @@ import { isCdcError, OptionsError, TransformError } from '../errors.js'
 import { assertBoolean, assertKnown, assertMethods, assertOneOf, assertText } from '../options.js'
 import type { Encoder } from '../types.js'
 import { type EjsonMode, ejsonBytes } from './ejson-encoder.js'
+import { decodedBody, ejsonBody, type MessageBody } from './message-body.js'
 
 /** Options of {@link ejsonEncoder}. */
 export interface EjsonEncoderOptions {
@@ -17,15 +18,23 @@ export interface EjsonEncoderOptions {
 export function ejsonEncoder(options: EjsonEncoderOptions = {}): Encoder {
   assertKnown('ejsonEncoder', options, ['mode'])
   const mode = assertOneOf('mode', options.mode ?? 'relaxed', ['relaxed', 'canonical'])
-  return {
+  const encoder: Encoder = {
     contentType: 'application/json',
     needsExactTypes: mode === 'canonical',
     encode: body => ejsonBytes(body, mode),
   }
+  modes.set(encoder, mode)
+  return encoder
 }
 
+/** Our own encoders: what they get need not be decoded. */
+const modes = new WeakMap<Encoder, EjsonMode>()
+
 /** An encoder with its properties read once, and with results that are bytes or an error. */
-export type CheckedEncoder = Required<Omit<Encoder, 'contentEncoding'>> & Pick<Encoder, 'contentEncoding'>
+export interface CheckedEncoder extends Pick<Encoder, 'contentType' | 'contentEncoding'> {
+  readonly needsExactTypes: boolean
+  encode(body: MessageBody): Uint8Array
+}
 
 /**
  * The encoder that the options of a shape ask for.
@@ -52,10 +61,13 @@ function checked(encoder: Encoder): CheckedEncoder {
   if (contentEncoding !== undefined) assertText('encoder.contentEncoding', contentEncoding, 255)
   assertBoolean('encoder.needsExactTypes', needsExactTypes)
 
-  function encode(body: ReadonlyMap<string, unknown>): Uint8Array {
+  const mode = modes.get(encoder)
+
+  function encode(body: MessageBody): Uint8Array {
+    if (mode !== undefined) return ejsonBody(body, mode)
     let bytes: unknown
     try {
-      bytes = encoder.encode(body)
+      bytes = encoder.encode(decodedBody(body))
     } catch (error) {
       throw isCdcError(error) ? error : encoderThrew(error)
     }

@@ -1,3 +1,4 @@
+import { hasDocument } from '../deferred-document.js'
 import { type DocumentImage, documentImageOf } from '../document-image.js'
 import { entryId } from './entry-id.js'
 
@@ -39,10 +40,10 @@ export function namespaceOf(event: ChangeEvent): { db: string | undefined; coll:
 
 /** The `_id` of the document, from its key, else from the document. */
 export function documentIdOf(event: ChangeEvent): unknown {
-  const { documentKey, fullDocument } = fieldsOf(event)
-  // Not `??`: `null` is an id too.
+  const { documentKey } = fieldsOf(event)
+  // Not `??`: `null` is an id too. And the document is only read where it has to be.
   if (documentKey?._id !== undefined) return documentKey._id
-  return (fullDocument as { readonly _id?: unknown } | null | undefined)?._id
+  return (fullDocumentOf(event) as { readonly _id?: unknown } | undefined)?._id
 }
 
 /** The document after the change; absent for deletes, and for updates that weren't or couldn't be looked up. */
@@ -54,8 +55,11 @@ export function fullDocumentOf(event: ChangeEvent): object | undefined {
 export function clusterTimeOf(event: ChangeEvent): string | undefined {
   const { clusterTime } = fieldsOf(event)
   if (clusterTime === undefined) return undefined
-  const digits = [clusterTime.high, clusterTime.low].map(half => String(half >>> 0).padStart(10, '0'))
-  return digits.join('.')
+  return `${tenDigits(clusterTime.high)}.${tenDigits(clusterTime.low)}`
+}
+
+function tenDigits(half: number): string {
+  return String(half >>> 0).padStart(10, '0')
 }
 
 /** When the change was made, in milliseconds since 1970: by the server's clock, else by the cluster time. */
@@ -96,7 +100,7 @@ export function documentOriginOf(event: ChangeEvent, original: unknown): 'event'
   // A step before may have built the event anew, without what the source had put on it.
   const image = documentImageOf(event) ?? documentImageOf(original)
   if (image === 'oversized' || image === 're-read') return image
-  if (fullDocumentOf(event) === undefined) return undefined
+  if (!hasDocument(event, 'fullDocument')) return undefined
   const { operationType } = event
   return operationType === 'insert' || operationType === 'replace' ? 'event' : image
 }

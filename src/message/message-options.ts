@@ -97,6 +97,8 @@ export function messageEnvelope<E extends ChangeEvent>(
   return function envelope(event, context) {
     const key = routingKey?.(event)
     const timestamp = secondsOf(event)
+    const all: Record<string, HeaderValue> = headers === undefined ? {} : { ...furtherHeaders(headers, event) }
+    addOwnHeaders(all, event, tokenHeader, context)
     return {
       ...(key !== undefined && { routingKey: key }),
       ...(exchange !== undefined && { exchange }),
@@ -104,7 +106,7 @@ export function messageEnvelope<E extends ChangeEvent>(
       ...(contentEncoding !== undefined && { contentEncoding }),
       type: event.operationType,
       ...(timestamp !== undefined && { timestamp }),
-      headers: { ...furtherHeaders(headers, event), ...ownHeaders(event, tokenHeader, context) },
+      headers: all,
     }
   }
 }
@@ -152,25 +154,25 @@ function furtherHeaders<E extends ChangeEvent>(
   return further as { readonly [name: string]: HeaderValue } | undefined
 }
 
-function ownHeaders(
+/** What the shape itself tells; wins over the same names among the further ones. */
+function addOwnHeaders(
+  headers: Record<string, HeaderValue>,
   event: ChangeEvent,
   tokenHeader: boolean,
   context: TransformContext | undefined,
-): { readonly [name: string]: string } {
+): void {
   const { db, coll } = namespaceOf(event)
   const clusterTime = clusterTimeOf(event)
   const transaction = transactionOf(event)
   const document = documentOriginOf(event, context?.event)
   const token = tokenHeader ? tokenOf(event) : undefined
-  return {
-    'x-cdc-operation': event.operationType,
-    ...(db !== undefined && { 'x-cdc-database': db }),
-    ...(coll !== undefined && { 'x-cdc-collection': coll }),
-    ...(clusterTime !== undefined && { 'x-cdc-cluster-time': clusterTime }),
-    ...(transaction !== undefined && { 'x-cdc-transaction': transaction }),
-    ...(document !== undefined && { 'x-cdc-document': document }),
-    ...(token !== undefined && token.length <= MAX_HEADER_LENGTH && { 'x-cdc-token': token }),
-  }
+  headers['x-cdc-operation'] = event.operationType
+  if (db !== undefined) headers['x-cdc-database'] = db
+  if (coll !== undefined) headers['x-cdc-collection'] = coll
+  if (clusterTime !== undefined) headers['x-cdc-cluster-time'] = clusterTime
+  if (transaction !== undefined) headers['x-cdc-transaction'] = transaction
+  if (document !== undefined) headers['x-cdc-document'] = document
+  if (token !== undefined && token.length <= MAX_HEADER_LENGTH) headers['x-cdc-token'] = token
 }
 
 function assertShortString(name: string, value: string): void {

@@ -1,6 +1,6 @@
 import type { ClientSession, Db, Document, MongoClient } from 'mongodb'
 import { settledWithin } from '../waiting.js'
-import { type Deserialize, decodeEvent } from './decode-event.js'
+import { type BsonLibrary, EventDecoder } from './decode-event.js'
 import type { Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
 import { replyOptions } from './reply-options.js'
 import type { Watch } from './watch.js'
@@ -16,7 +16,7 @@ export interface ReaderSetup {
   readonly start: Document
   readonly batchSize: number
   readonly promoteValues: boolean
-  readonly deserialize: Deserialize
+  readonly bson: BsonLibrary
 }
 
 /** The cursor of a reply. */
@@ -37,7 +37,8 @@ interface CursorReply {
  * @see https://www.mongodb.com/docs/manual/reference/command/getMore/
  */
 export async function openCommandReader({ client, watch, start, ...setup }: ReaderSetup): Promise<Reader> {
-  const { batchSize, promoteValues, deserialize } = setup
+  const { batchSize } = setup
+  const decoder = new EventDecoder(setup.bson, setup.promoteValues)
   const db = client.db(watch.database)
   const session = client.startSession({ causalConsistency: false })
   const pipeline = [{ $changeStream: { ...watch.options, ...start } }, ...watch.stages]
@@ -57,10 +58,7 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
     const options = { ...replyOptions, session, fieldsAsRaw: { nextBatch: true } }
     const { cursor } = (await db.command(command, options)) as unknown as CursorReply
     cursorId = cursor.id
-    const events = (cursor.nextBatch ?? []).map(bytes => ({
-      event: decodeEvent(bytes, deserialize, promoteValues),
-      size: bytes.length,
-    }))
+    const events = (cursor.nextBatch ?? []).map(bytes => ({ event: decoder.decode(bytes), size: bytes.length }))
     const highWaterMark = cursor.postBatchResumeToken
     return { events, closed: cursorId.isZero(), ...(highWaterMark && { highWaterMark }) }
   }

@@ -1,3 +1,4 @@
+import { hasDocument } from '../deferred-document.js'
 import { type DocumentImage, markImage } from '../document-image.js'
 import type { Reader } from './reader.js'
 import type { ResolvedOptions } from './source-options.js'
@@ -14,7 +15,7 @@ export function markImages(reader: Reader, fullDocument: ResolvedOptions['fullDo
     async nextBatch(maxTimeMs) {
       const batch = await reader.nextBatch(maxTimeMs)
       for (const { event } of batch.events) {
-        if (event.operationType === 'update' && event.fullDocument != null) markImage(event, image)
+        if (event.operationType === 'update' && hasDocument(event, 'fullDocument')) markImage(event, image)
       }
       return batch
     },

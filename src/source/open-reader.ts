@@ -55,7 +55,7 @@ export function readerOpener(opening: Opening): (after: Position, how: Approach)
     const { BSON, Timestamp } = await loadMongo()
     const splits = options.oversized === 'split' && !refused && (await splitsLargeEvents(client))
     const timestamp = (t: number, i: number) => new Timestamp({ t, i })
-    const decoding = { client, promoteValues, deserialize: BSON.deserialize }
+    const decoding = { client, promoteValues, bson: BSON }
     const setup = {
       ...decoding,
       watch: { ...watch, stages: [...watch.stages, ...stagesOf(how), ...(splits ? [SPLIT_STAGE] : [])] },

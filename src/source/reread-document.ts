@@ -1,6 +1,6 @@
 import type { Document, MongoClient, Timestamp } from 'mongodb'
 import { classifySourceError } from './classify-error.js'
-import { type Deserialize, decodeEvent } from './decode-event.js'
+import { type BsonLibrary, EventDecoder } from './decode-event.js'
 import { orderingKey } from './document-key.js'
 import { timeOfToken } from './position.js'
 import type { ChangeEvent } from './reader.js'
@@ -18,7 +18,7 @@ export interface RereadSetup {
   /** The stages of the stream: what they hide must not show in this way. */
   readonly stages: readonly Document[]
   readonly promoteValues: boolean
-  readonly deserialize: Deserialize
+  readonly bson: BsonLibrary
   readonly timestamp: (t: number, i: number) => Timestamp
 }
 
@@ -34,7 +34,7 @@ const MAX_TIME_MS = 30_000
  * through the stages of the stream as the document of that event. `undefined` when there is none that it could carry.
  */
 export async function rereadDocument(event: ChangeEvent, setup: RereadSetup): Promise<Found | undefined> {
-  const { client, stages, promoteValues, deserialize, timestamp } = setup
+  const { client, stages, promoteValues, bson, timestamp } = setup
   const { ns, documentKey } = event
   if (ns?.coll === undefined || documentKey == null || !Object.hasOwn(documentKey, '_id')) return undefined
   const { t, i } = timeOfToken(event._id)
@@ -55,7 +55,7 @@ export async function rereadDocument(event: ChangeEvent, setup: RereadSetup): Pr
   const reply = (await client.db(ns.db).command(command, options)) as unknown as Reply
   const [bytes] = reply.cursor.firstBatch
   if (bytes === undefined) return undefined
-  const { fullDocument } = decodeEvent(bytes, deserialize, promoteValues)
+  const { fullDocument } = new EventDecoder(bson, promoteValues).decode(bytes)
   if (fullDocument == null || isAnother(fullDocument, ns.db, ns.coll, documentKey._id)) return undefined
   return { document: fullDocument, size: bytes.length }
 }

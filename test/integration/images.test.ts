@@ -89,7 +89,7 @@ describe('a message says of which moment its document is', () => {
       const orders = await db.createCollection<{ _id: number; n: number; v?: string }>('orders', IMAGES)
       await orders.insertOne({ _id: 1, n: 1, v: 'x'.repeat(9 * 2 ** 20) })
       const queue = unique('oversized')
-      const inbox = await inboxOf(queue)
+      const inbox = await inboxes.open(url, queue)
       const source = { fullDocument: 'whenAvailable', fullDocumentBeforeChange: 'whenAvailable' } as const
       await started({ client, database: db.databaseName, url, queue, source, transform: changeEventMessage() })
       await orders.updateOne({ _id: 1 }, { $set: { n: 2 } })

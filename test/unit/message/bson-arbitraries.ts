@@ -97,3 +97,43 @@ const { value } = fc.letrec<{ value: unknown; object: object }>(tie => ({
 export const bsonDocument: fc.Arbitrary<Record<string, unknown>> = fc
   .uniqueArray(fc.tuple(fieldName, value), { maxLength: 8, selector: ([name]) => name })
   .map(fields => objectOf(fields) as Record<string, unknown>)
+
+/** Documents with names that objects, the BSON library or EJSON take for something else. Not all can be serialized. */
+const hostileName = fc.oneof(
+  fc.stringMatching(/^[^\0]{0,6}$/),
+  fc.constantFrom('__proto__', 'constructor', '_bsontype', '$ref', '$id', 'a', '0', '1'),
+)
+const { document: hostile } = fc.letrec<{ value: unknown; document: object }>(tie => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.string(),
+    fc.double(),
+    fc.integer(),
+    fc.boolean(),
+    fc.constantFrom(null, undefined, new MinKey(), new MaxKey()),
+    fc.date({ noInvalidDate: true }),
+    fc.double().map(n => new Double(n)),
+    fc.integer().map(n => new Int32(n)),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(n => Long.fromBigInt(n)),
+    fc.uint8Array({ minLength: 16, maxLength: 16 }).map(b => new Decimal128(b)),
+    fc.uint8Array({ minLength: 12, maxLength: 12 }).map(b => new ObjectId(b)),
+    fc.uint8Array({ minLength: 16, maxLength: 16 }).map(b => new UUID(b)),
+    fc.tuple(bytes(), fc.constantFrom(0, 1, 2, 3, 5, 6, 7, 128)).map(([b, subType]) => new Binary(b, subType)),
+    fc.tuple(fc.nat(), fc.nat()).map(([t, i]) => new Timestamp({ t, i })),
+    fc.constantFrom(new BSONRegExp('a(b', 'imx'), new BSONRegExp('', ''), new BSONSymbol('s')),
+    fc.string().map(code => new Code(code)),
+    fc.tuple(fc.string(), tie('document')).map(([code, scope]) => new Code(code, scope as Record<string, unknown>)),
+    fc.uint8Array({ minLength: 12, maxLength: 12 }).map(b => new DBRef('other', new ObjectId(b), 'db')),
+    fc.array(tie('value'), { maxLength: 4 }),
+    tie('document'),
+  ),
+  document: fc.array(fc.tuple(hostileName, tie('value')), { maxLength: 5 }).map(fields => {
+    const made = {}
+    for (const [key, value] of fields) {
+      Object.defineProperty(made, key, { value, enumerable: true, configurable: true, writable: true })
+    }
+    return made
+  }),
+}))
+
+export const hostileDocument: fc.Arbitrary<object> = hostile

@@ -10,7 +10,7 @@ import {
 } from '../../../src/message/dead-letter-message.js'
 import { ejsonText } from '../../../src/message/ejson-encoder.js'
 import { parseDeadLetter } from '../../../src/message/parse-dead-letter.js'
-import { decodeEvent } from '../../../src/source/decode-event.js'
+import { EventDecoder } from '../../../src/source/decode-event.js'
 import { redact } from '../../../src/transform/redact.js'
 import { errorText } from '../pipeline/support/outlets.js'
 import { bsonDocument } from './bson-arbitraries.js'
@@ -33,7 +33,7 @@ const bodyOf = (more: Partial<DeadLetterFacts> = {}): Record<string, unknown> =>
 
 /** An event as the source decodes it. */
 const decoded = (document: Record<string, unknown>, promoteValues: boolean): unknown =>
-  decodeEvent(BSON.serialize(document), BSON.deserialize, promoteValues)
+  new EventDecoder(BSON, promoteValues).decode(BSON.serialize(document))
 
 describe('a dead letter', () => {
   it('tells in body and headers what failed, where, how often and when', () => {

@@ -22,7 +22,7 @@ function setupOf(answer: unknown, asked: Asked[] = [], stages: RereadSetup['stag
     client: { db } as unknown as MongoClient,
     stages,
     promoteValues: true,
-    deserialize: BSON.deserialize,
+    bson: BSON,
     timestamp: (t, i) => new Timestamp({ t, i }),
   }
 }

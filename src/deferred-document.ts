@@ -1,0 +1,100 @@
+import { inspect } from 'node:util'
+
+/**
+ * A document of an event that nobody has looked at yet: its bytes as the server sent them. It is decoded when a
+ * transform reads the field, and from then on the object is the truth; what nobody reads goes from bytes to bytes. To
+ * whoever reads, spreads, clones, compares or prints the event, the field looks like any other.
+ */
+export class DeferredDocument {
+  /** A copy of its own: a part of the server's reply would hold all of that in memory. */
+  readonly bytes: Buffer
+  readonly decoder: DocumentDecoder
+  #decoded: object | undefined
+
+  constructor(bytes: Buffer, decoder: DocumentDecoder) {
+    this.bytes = bytes
+    this.decoder = decoder
+  }
+
+  /** Whether the object was handed out, and may have been changed. */
+  get read(): boolean {
+    return this.#decoded !== undefined
+  }
+
+  /** The object, the same each time. */
+  get document(): object {
+    this.#decoded ??= this.decoder.decode(this.bytes)
+    return this.#decoded
+  }
+}
+
+/** From bytes to the object that transforms see. */
+export interface DocumentDecoder {
+  /** Whether numbers keep their BSON types. */
+  readonly exactTypes: boolean
+  decode(bytes: Uint8Array): object
+}
+
+/** The fields that can be deferred. */
+export type DeferredField = 'fullDocument' | 'fullDocumentBeforeChange'
+
+/** Whether a field of this name can be deferred. */
+export function isDeferrable(name: string): name is DeferredField {
+  return name === 'fullDocument' || name === 'fullDocumentBeforeChange'
+}
+
+type Slots = { [slot: symbol]: DeferredDocument | undefined }
+
+/** Where an event keeps the document of a field: not enumerable, so that no copy of the event takes it along. */
+const slots = { fullDocument: Symbol('fullDocument'), fullDocumentBeforeChange: Symbol('fullDocumentBeforeChange') }
+
+// The same objects for all events, so that they have one hidden class.
+const slotDescriptor: PropertyDescriptor = { value: undefined, writable: true, configurable: true }
+const accessors = {
+  fullDocument: accessor('fullDocument'),
+  fullDocumentBeforeChange: accessor('fullDocumentBeforeChange'),
+}
+
+function accessor(field: DeferredField): PropertyDescriptor {
+  return {
+    get(this: Slots) {
+      return this[slots[field]]?.document
+    },
+    set(this: Slots, value: unknown) {
+      Object.defineProperty(this, field, { value, writable: true, configurable: true, enumerable: true })
+    },
+    configurable: true,
+    enumerable: true,
+  }
+}
+
+/** `util.inspect` and `console.log` would print `[Getter/Setter]`. */
+const inspectDescriptor: PropertyDescriptor = {
+  value(this: object) {
+    return { ...this }
+  },
+  writable: true,
+  configurable: true,
+}
+
+/** Adds the document to the event as its next field. */
+export function defer(event: object, field: DeferredField, document: DeferredDocument): void {
+  Object.defineProperty(event, field, accessors[field])
+  Object.defineProperty(event, slots[field], slotDescriptor)
+  ;(event as Slots)[slots[field]] = document
+  Object.defineProperty(event, inspect.custom, inspectDescriptor)
+}
+
+/** The document of the field, as long as nobody has read or replaced it. */
+export function deferredIn(event: object, field: DeferredField): DeferredDocument | undefined {
+  const document = (event as Slots)[slots[field]]
+  if (document === undefined || document.read) return undefined
+  return Object.getOwnPropertyDescriptor(event, field)?.get === accessors[field].get ? document : undefined
+}
+
+/** Whether the event has a document there, without reading it. */
+export function hasDocument(event: object, field: DeferredField): boolean {
+  return (
+    deferredIn(event, field) !== undefined || (event as { readonly [name in DeferredField]?: unknown })[field] != null
+  )
+}

@@ -1,0 +1,45 @@
+import { isUtf8 } from 'node:buffer'
+
+/** Beyond this many, names are looked up and not compared one by one. */
+const FEW = 24
+const DOLLAR = 0x24
+const ZERO = 0x30
+const NINE = 0x39
+
+/**
+ * The names of one document in the order of its bytes, for as long as an object would keep them so: each only once,
+ * none of them a number (objects move those to the front), none with a `$` in front (it may be a DBRef). Names are told
+ * by a hash: two that only seem to be equal cost time and nothing else.
+ */
+export class FieldNames {
+  readonly #hashes: number[] = []
+  #lookup: Set<number> | undefined
+
+  /** Takes the next name; false when an object would not keep it as it is. */
+  take(bytes: Buffer, from: number, to: number): boolean {
+    if (bytes[from] === DOLLAR) return false
+    let hash = to - from
+    let digits = to > from
+    let beyondAscii = false
+    for (let at = from; at < to; at++) {
+      const code = bytes[at] as number
+      hash = (Math.imul(hash, 31) + code) | 0
+      if (code < ZERO || code > NINE) digits = false
+      if (code > 0x7f) beyondAscii = true
+    }
+    if (digits || (beyondAscii && !isUtf8(bytes.subarray(from, to)))) return false
+    return this.#isNew(hash)
+  }
+
+  #isNew(hash: number): boolean {
+    if (this.#hashes.length < FEW) {
+      if (this.#hashes.includes(hash)) return false
+      this.#hashes.push(hash)
+      return true
+    }
+    this.#lookup ??= new Set(this.#hashes)
+    if (this.#lookup.has(hash)) return false
+    this.#lookup.add(hash)
+    return true
+  }
+}
