@@ -6,14 +6,19 @@ import { inspect } from 'node:util'
  * whoever reads, spreads, clones, compares or prints the event, the field looks like any other.
  */
 export class DeferredDocument {
-  /** A copy of its own: a part of the server's reply would hold all of that in memory. */
-  readonly bytes: Buffer
   readonly decoder: DocumentDecoder
+  #bytes: Buffer
   #decoded: object | undefined
 
+  /** The bytes have to be a copy: a part of the server's reply would hold all of that in memory. */
   constructor(bytes: Buffer, decoder: DocumentDecoder) {
-    this.bytes = bytes
+    this.#bytes = bytes
     this.decoder = decoder
+  }
+
+  /** As the server sent them; none any more once the document was read. */
+  get bytes(): Buffer {
+    return this.#bytes
   }
 
   /** Whether the object was handed out, and may have been changed. */
@@ -23,10 +28,15 @@ export class DeferredDocument {
 
   /** The object, the same each time. */
   get document(): object {
-    this.#decoded ??= this.decoder.decode(this.bytes)
+    if (this.#decoded === undefined) {
+      this.#decoded = this.decoder.decode(this.#bytes)
+      this.#bytes = none
+    }
     return this.#decoded
   }
 }
+
+const none = Buffer.alloc(0)
 
 /** From bytes to the object that transforms see. */
 export interface DocumentDecoder {

@@ -1,5 +1,5 @@
 import type { BSON } from 'mongodb'
-import { ARRAY, DATE, DOCUMENT, endOfName, endOfValue } from '../bson-layout.js'
+import { ARRAY, CODE, CODE_WITH_SCOPE, DATE, DOCUMENT, endOfName, endOfValue } from '../bson-layout.js'
 import { dateMs } from '../date-ms.js'
 
 /** What of the driver's BSON library is used; passed in, so that nothing is imported before a source is opened. */
@@ -18,29 +18,35 @@ export function decodeDocument(bytes: Uint8Array, deserialize: Deserialize, prom
 
 const MAX_DATE_MS = 8_640_000_000_000_000n
 
+/** The scope of a `Code`, as a step of a path. */
+const SCOPE = 0
+
 /**
  * Walks the bytes and puts the milliseconds of every date that is out of range under {@link dateMs} of the `Invalid
- * Date` that the decoder made of it.
+ * Date` that the decoder made of it. A step of the path to it is where a name begins, or minus one and less for the
+ * places of an array, whose names the decoder doesn't look at.
  */
 function keepDates(bytes: Uint8Array, root: object): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  walk(0, [])
+  walk(0, false, [])
 
-  function walk(start: number, path: number[]): void {
+  function walk(start: number, isArray: boolean, path: number[]): void {
     let at = start + 4
-    for (;;) {
+    for (let place = -1; ; place--) {
       const type = view.getUint8(at)
       if (type === 0) return
-      const name = at + 1
-      const value = endOfName(bytes, name) + 1
+      const value = endOfName(bytes, at + 1) + 1
+      path.push(isArray ? place : at + 1)
       if (type === DATE) {
         const ms = view.getBigInt64(value, true)
-        if (ms > MAX_DATE_MS || ms < -MAX_DATE_MS) mark([...path, name], ms)
-      } else if (type === DOCUMENT || type === ARRAY) {
-        path.push(name)
-        walk(value, path)
+        if (ms > MAX_DATE_MS || ms < -MAX_DATE_MS) mark(path, ms)
+      } else if (type === DOCUMENT || type === ARRAY) walk(value, type === ARRAY, path)
+      else if (type === CODE_WITH_SCOPE) {
+        path.push(SCOPE)
+        walk(endOfValue(bytes, CODE, value + 4), false, path)
         path.pop()
       }
+      path.pop()
       at = endOfValue(bytes, type, value)
     }
   }
@@ -48,14 +54,20 @@ function keepDates(bytes: Uint8Array, root: object): void {
   /** Reads the names only now: a date out of range is the exception. */
   function mark(path: readonly number[], ms: bigint): void {
     let target: unknown = root
-    for (const name of path) {
-      const text = Buffer.from(bytes.buffer, bytes.byteOffset + name, endOfName(bytes, name) - name).toString('utf8')
-      if (typeof target !== 'object' || target === null || !Object.hasOwn(target, text)) return
-      target = (target as Record<string, unknown>)[text]
+    for (const step of path) {
+      const name = nameOf(step)
+      if (typeof target !== 'object' || target === null || !Object.hasOwn(target, name)) return
+      target = (target as Record<string, unknown>)[name]
     }
     // Where a name stands there twice the decoder keeps the last one: that may be another date, and may be marked anew.
     if (target instanceof Date && Number.isNaN(target.getTime())) {
       Object.defineProperty(target, dateMs, { value: ms, configurable: true })
     }
+  }
+
+  function nameOf(step: number): string {
+    if (step === SCOPE) return 'scope'
+    if (step < 0) return String(-1 - step)
+    return Buffer.from(bytes.buffer, bytes.byteOffset + step, endOfName(bytes, step) - step).toString('utf8')
   }
 }

@@ -54,7 +54,7 @@ export class EventDecoder {
         return true
       }),
     )
-    return (read ? event : this.#documents.decode(bytes)) as unknown as ChangeEvent
+    return (read ? event : this.#documents.decode(copyOf(bytes))) as unknown as ChangeEvent
   }
 
   /** Reads the fields of a document into the target; false where the library has to read all of it. */
@@ -100,10 +100,11 @@ export class EventDecoder {
 
   /** What only the event itself has: documents, and values of types that hardly ever come. */
   #readRare(event: Fields, bytes: Buffer, type: number, name: string, from: number, to: number): void {
-    const value = bytes.subarray(from, to)
+    // The library's binaries share the bytes that they are made of, and with them the whole reply of the server.
+    const value = copyOf(bytes.subarray(from, to))
     if (type !== DOCUMENT) event[name] = (this.#documents.decode(documentOf(type, value)) as { v: unknown }).v
     else if (isDeferrable(name)) {
-      defer(event, name, new DeferredDocument(copyOf(value), this.#documents))
+      defer(event, name, new DeferredDocument(value, this.#documents))
     } else {
       const document: Fields = {}
       event[name] = this.#read(bytes, from, document) ? document : this.#documents.decode(value)

@@ -19,6 +19,13 @@ function withDates(document: BSON.Document): Uint8Array {
   return bytes
 }
 
+/** The same for a document whose only dates are in the scope of a code, where `withDates` doesn't look. */
+function withScopeDates(document: BSON.Document): Uint8Array {
+  const bytes = BSON.serialize(document)
+  bytes[Buffer.from(bytes).indexOf('\x12d\0', 0, 'latin1')] = 0x09
+  return bytes
+}
+
 /** Where the elements of a document of documents, arrays and 64-bit integers begin. */
 function elements(bytes: Uint8Array): { type: number; at: number }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -86,6 +93,30 @@ describe('a date that JavaScript can not hold', () => {
     expect(millisecondsOf(plain)).toBe(5)
     expect(dateMs in plain).toBe(false)
   })
+})
+
+it('keeps the milliseconds of dates in the scope of a code, and in arrays whose places have other names', () => {
+  const far = Long.fromBigInt(FAR)
+  const { code } = decode(withScopeDates({ code: new BSON.Code('f', { d: far }) })) as { code: BSON.Code }
+  expect(millisecondsOf(at(code.scope, 'd'))).toBe(FAR)
+  const bytes = withDates({ a: [{}, far] })
+  bytes[Buffer.from(bytes).indexOf('\x091\0', 0, 'latin1') + 1] = '7'.charCodeAt(0)
+  expect(millisecondsOf(at(decode(bytes), 'a', 1))).toBe(FAR)
+})
+
+it('holds nothing of the reply that an event came with', () => {
+  const event = {
+    _id: { _data: '82' },
+    documentKey: { _id: new BSON.UUID() },
+    lsid: { id: new BSON.UUID() },
+    n: new BSON.Binary(Buffer.from('x')),
+  }
+  const bytes = BSON.serialize(event)
+  const reply = Buffer.concat([Buffer.alloc(100_000), bytes])
+  const decoded = decode(reply.subarray(100_000)) as unknown as typeof event
+  for (const { buffer } of [decoded.documentKey._id, decoded.lsid.id, decoded.n]) {
+    expect((buffer as Uint8Array).buffer.byteLength).toBeLessThan(reply.length)
+  }
 })
 
 it('keeps a regular expression that JavaScript can not parse, and text that is no UTF-8', () => {
