@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 const ROWS = [
   { mongodb: 'mongodb-6', amqplib: 'amqplib-0' },
   { mongodb: 'mongodb-6', amqplib: 'amqplib-1' },
+  { mongodb: 'mongodb-6', amqplib: 'amqplib' },
   { mongodb: 'mongodb', amqplib: 'amqplib-0' },
   { mongodb: 'mongodb', amqplib: 'amqplib-1' },
 ]

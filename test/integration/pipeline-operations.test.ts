@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from 'amqplib'
 import type { ChangeStreamInsertDocument, ClientSession, Document } from 'mongodb'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import {
@@ -332,21 +333,28 @@ describe('where messages go', () => {
       expect(routed).toEqual(['insert', 'update', 'delete'].map(operation => `cdc.audit%2Elog.${operation}.a%2Eb`))
     }))
 
-  it('two pipelines share one client, each with its own queue and its own position', () =>
+  it('two pipelines share one client and one connection, each with its own queue and its own position', () =>
     inDatabase(uri, async (db, client) => {
       const queues = [unique('first'), unique('second')] as const
       const [a, b] = [await inboxes.open(url, queues[0]), await inboxes.open(url, queues[1])]
+      const connection = await connect(url)
       const common = { client, database: db.databaseName, url }
-      const first = await started({ ...common, queue: queues[0], source: { collections: ['a'] } })
-      await started({ ...common, queue: queues[1], source: { collections: ['b'] } })
+      const [first, second] = await Promise.all(
+        queues.map((queue, n) =>
+          started({ ...common, queue, source: { collections: ['ab'[n] as string] }, sink: { connection } }),
+        ),
+      )
       await db.collection('a').insertOne({})
       await db.collection('b').insertOne({})
       expect([(await a.take(1))[0]?.collection, (await b.take(1))[0]?.collection]).toEqual(['a', 'b'])
-      await first.pipeline.stop()
+      await first?.pipeline.stop()
       await db.collection('b').insertOne({})
       await b.take(2)
       expect(a.received).toHaveLength(1)
+      await second?.pipeline.stop()
       expect((await client.db('admin').command({ ping: 1 })).ok).toBe(1)
+      await (await connection.createChannel()).checkQueue(queues[0])
+      await connection.close()
     }))
 })
 

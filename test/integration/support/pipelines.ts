@@ -51,7 +51,7 @@ export function build({ client, database, url, queue, source, sink, ...options }
     ...source,
   })
   const to = new RabbitPublisher({
-    ...(sink?.urls ? {} : { url }),
+    ...(sink?.urls || sink?.connection ? {} : { url }),
     ...(sink?.exchange ? {} : { queue: { name: queue } }),
     reconnect: { minDelayMs: 20, maxDelayMs: 500 },
     ...sink,
