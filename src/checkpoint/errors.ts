@@ -36,8 +36,8 @@ export function folderMissing(path: string, retryable: boolean): CheckpointError
   })
 }
 
-// Unauthorized, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
-const ACCESS_CODES = [13, 18, 334, 391]
+// UserNotFound, Unauthorized, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
+const ACCESS_CODES = [11, 13, 18, 334, 391]
 const CHECK_TLS =
   'check `tlsCAFile`, the names and the expiry in the certificate of the server, and your own certificate'
 

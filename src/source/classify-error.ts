@@ -17,7 +17,7 @@ export interface Verdict {
 }
 
 const UNAUTHORIZED = [13]
-const AUTHENTICATION = [18, 391, 334]
+const AUTHENTICATION = [11, 18, 391, 334]
 /** Atlas answers with one code for many things. */
 const ATLAS_ERROR = 8000
 const HISTORY_LOST = [286, 136]

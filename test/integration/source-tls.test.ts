@@ -62,7 +62,7 @@ async function renew(certificate: Certificate): Promise<void> {
 async function refusal(own: string): Promise<unknown> {
   const source = new ChangeStreamSource({ uri: own, database: 'shop', maxAwaitTimeMS: 100 })
   const abort = new AbortController()
-  source.on('retry', () => abort.abort(new Error('It is tried again')))
+  source.on('retry', ({ error }) => abort.abort(new Error('It is tried again', { cause: error })))
   try {
     return await source.startPosition({ signal: abort.signal }).catch((error: unknown) => error)
   } finally {
@@ -147,4 +147,35 @@ describe('TLS to MongoDB', () => {
       await proxy.close()
     }
   })
+
+  it('logs in with the certificate of the client, and refuses one that names no user', async () => {
+    const admin = new MongoClient(`${mongo.uri}&tls=true&tlsInsecure=true`)
+    const roles = [{ role: 'root', db: 'admin' }]
+    await admin.db('$external').command({ createUser: 'CN=cdc-reader', roles })
+    await admin.close()
+    const source = new ChangeStreamSource({
+      uri: withClient('known', 'cdc-reader'),
+      database: 'shop',
+      maxAwaitTimeMS: 100,
+    })
+    await reading(source, async stream => {
+      const client = new MongoClient(withClient('known', 'cdc-reader'))
+      const { authInfo } = await client.db('admin').command({ connectionStatus: 1 })
+      expect(authInfo.authenticatedUsers).toEqual([{ user: 'CN=cdc-reader', db: '$external' }])
+      await client.db('shop').collection('orders').insertOne({ n: 3 })
+      await client.close()
+      expect(await stream.events(1)).toHaveLength(1)
+    })
+    const error = await refusal(withClient('unknown', 'cdc-nobody'))
+    expect(error).toMatchObject({ code: 'CDC_SOURCE_AUTH_FAILED', retryable: false })
+  })
 })
+
+/** A URI that logs in by a certificate of this name. */
+function withClient(file: string, commonName: string): string {
+  const path = join(folder, `${file}.pem`)
+  const { cert, key } = authority.issue({ commonName })
+  writeFileSync(path, cert + key)
+  const login = 'authMechanism=MONGODB-X509&authSource=%24external'
+  return `${uri}&tlsCertificateKeyFile=${encodeURIComponent(path)}&${login}`
+}
