@@ -84,7 +84,8 @@ export interface CdcPipelineOptions<E, M> {
   /** Delays between attempts, of events and of saves. */
   readonly retry?: BackOffOptions
   /**
-   * Between two saves while events flow; from 1. Too large: more duplicates after a crash; too small: load on the
+   * Between two saves while events flow; from 1. When none has flowed for half a second, what is unsaved is saved at
+   * once. Too large: more duplicates after a crash; too small: load on the
    * store. @default 1000
    */
   readonly checkpointIntervalMs?: number

@@ -151,7 +151,8 @@ function checkTimestamp(value: unknown): void {
 
 function refuseBody(given: unknown): never {
   const got = given === null || given === undefined ? String(given) : `a ${typeof given}`
-  const hint = 'make bytes of it: `Buffer.from(string)`, with `JSON.stringify` before for an object'
+  const hint =
+    'end the transform with a message shape such as `changeEventMessage()`, or make bytes: `Buffer.from(string)`'
   fail('CDC_MESSAGE_INVALID', `Expected \`body\` to be a Uint8Array, got ${got.replace('a object', 'an object')}`, hint)
 }
 

@@ -143,9 +143,7 @@ describe('message check', () => {
     ['undefined', undefined],
   ])('says of a body that is %s what it is and what to do', (got, given) => {
     const { message } = refusal({ body: given })
-    expect(message).toMatch(
-      `Expected \`body\` to be a Uint8Array, got ${got} (make bytes of it: \`Buffer.from(string)\``,
-    )
+    expect(message).toMatch(`Expected \`body\` to be a Uint8Array, got ${got} (end the transform with a message shape`)
     expect(message).not.toContain('secret')
   })
 
