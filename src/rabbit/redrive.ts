@@ -2,7 +2,7 @@ import { OptionsError, TransformError } from '../errors.js'
 import { parseDeadLetter } from '../message/parse-dead-letter.js'
 import { messageId } from '../message-id.js'
 import { needsOf } from '../needs.js'
-import { assertFunction, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
+import { assertBoolean, assertFunction, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
 import { retry } from '../retry.js'
 import type { Sink, Transform } from '../types.js'
 import { abortable, quietly } from '../waiting.js'
@@ -26,6 +26,13 @@ export interface RedriveOptions<E, M> {
    * a `redact` with hashes, or with short masks before a `keepLast`: they would be redacted twice.
    */
   readonly transform: Transform<E, NoInfer<M>>
+  /**
+   * As the source of the pipeline has it: `false` gives the transform `Int32`, `Long` and `Double`. Another value than
+   * there gives it other types than the pipeline does.
+   *
+   * @default `false` where the transform needs exact types, as with canonical EJSON; otherwise `true`
+   */
+  readonly promoteValues?: boolean
   /** Where the messages go. Belongs to this call, which opens and closes it. */
   readonly sink: Sink<M>
   /** So many letters at most; from 1. @default all that lie there at the beginning */
@@ -59,7 +66,7 @@ const MAX_FAILURES = 100
 const MAX_ATTEMPTS = 5
 /** How long the letter in hand has after an abort, in milliseconds: sent once more it would come twice. */
 const GRACE_MS = 5_000
-const known = ['url', 'connection', 'queue', 'transform', 'sink', 'limit', 'signal']
+const known = ['url', 'connection', 'queue', 'transform', 'promoteValues', 'sink', 'limit', 'signal']
 
 /**
  * Sends the events of dead letters once more, through the transform and under the message ids that they would have had
@@ -117,11 +124,12 @@ async function redriveAll<E, M>(
 
 async function redriveOne<E, M>(
   letter: Letter,
-  { transform, sink }: RedriveOptions<E, M>,
+  { transform, promoteValues, sink }: RedriveOptions<E, M>,
   signal: AbortSignal,
 ): Promise<'redriven' | 'filtered'> {
   const { exactTypes, hiding } = needsOf(transform)
-  const { id, event, replaced, redacted } = await parseDeadLetter<E>(letter.content, { promoteValues: !exactTypes })
+  const read = { promoteValues: promoteValues ?? !exactTypes }
+  const { id, event, replaced, redacted } = await parseDeadLetter<E>(letter.content, read)
   if (replaced.length > 0) throw notWhole(replaced.length)
   if (redacted && hiding === 'once') throw redactedTwice()
   const output: unknown = await transform(event, { event, id, signal })
@@ -148,7 +156,7 @@ function lateSignal(signal: AbortSignal, ms: number): AbortSignal {
 
 function assertOptions<E, M>(options: RedriveOptions<E, M>): void {
   assertKnown('redrive', options, known)
-  const { url, connection, queue, transform, sink, limit } = options
+  const { url, connection, queue, transform, promoteValues, sink, limit } = options
   if ((url === undefined) === (connection === undefined)) {
     throw new OptionsError('CDC_OPTION_INVALID', 'Expected exactly one of `url` and `connection` for redrive')
   }
@@ -156,6 +164,10 @@ function assertOptions<E, M>(options: RedriveOptions<E, M>): void {
   if (connection !== undefined) assertMethods('connection', connection, ['createChannel', 'on'])
   assertText('queue', queue, 255)
   assertFunction('transform', transform)
+  if (promoteValues !== undefined) assertBoolean('promoteValues', promoteValues)
+  if (promoteValues && needsOf(transform).exactTypes) {
+    throw new OptionsError('CDC_OPTION_INVALID', 'Expected `promoteValues` to be false for canonical EJSON, got true')
+  }
   assertMethods('sink', sink, ['publish', 'close'])
   if (limit !== undefined) assertInteger('limit', limit, 1)
 }
