@@ -37,7 +37,7 @@ export interface RedriveOptions<E, M> {
   readonly sink: Sink<M>
   /** So many letters at most; from 1. @default all that lie there at the beginning */
   readonly limit?: number
-  /** Abort ends it after the letter in hand, at most 5 s later. */
+  /** Abort ends it after the letter in hand, at most 5 s later; a server that doesn't answer takes some seconds more. */
   readonly signal?: AbortSignal
 }
 
@@ -88,7 +88,8 @@ export async function redrive<E, M>(options: RedriveOptions<E, M>): Promise<Redr
       await letters.close()
     }
   } finally {
-    await quietly(() => sink.close())
+    // Aborted, it has waited for the letter in hand already: what is still unconfirmed stays in the queue as a letter.
+    await quietly(() => sink.close(signal.aborted ? { drainTimeoutMs: 0 } : {}))
   }
 }
 

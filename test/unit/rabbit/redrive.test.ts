@@ -25,7 +25,7 @@ const letter = (n: number, event: unknown = { n }): Uint8Array => make({ ...fact
 
 const sinkOf = (publish: (message: unknown, delivery?: { id: string }) => Promise<void>) => ({
   publish: vi.fn(publish),
-  close: vi.fn(async () => {}),
+  close: vi.fn(async (_?: { readonly drainTimeoutMs?: number }) => {}),
 })
 
 const options = (queue: FakeQueue, more: Partial<RedriveOptions<{ n: number }, unknown>> = {}) => ({
@@ -53,7 +53,7 @@ describe('redrive', () => {
       ['b', { id: messageId('id7', 1) }],
     ])
     expect(queue.calls).toEqual(['ack letter0', 'nackAll true', 'close channel'])
-    expect(sink.close).toHaveBeenCalledTimes(1)
+    expect(sink.close).toHaveBeenCalledExactlyOnceWith({})
   })
 
   it.each([
@@ -154,6 +154,7 @@ describe('redrive', () => {
       controller.abort()
       await vi.advanceTimersByTimeAsync(5000)
       expect(await result).toMatchObject({ redriven: 0, failed: 1, remaining: 2 })
+      expect(sink.close).toHaveBeenCalledExactlyOnceWith({ drainTimeoutMs: 0 })
     } finally {
       vi.useRealTimers()
     }
