@@ -1,7 +1,7 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { type DocumentImage, documentImageOf, isDocumentImage } from '../document-image.js'
 import { messageOf, TransformError } from '../errors.js'
-import { assertTransform } from '../factories.js'
+import { assertTransform, markFactory } from '../factories.js'
 import { markUndecided } from '../needs.js'
 import { assertKnown, assertText, fail } from '../options.js'
 import type { HeaderValue, RabbitMessage } from '../types.js'
@@ -115,6 +115,8 @@ export function deadLetterMessage<E extends object = ChangeStreamDocument>(
   if (redact === undefined) markUndecided(deadLetter)
   return deadLetter
 }
+
+markFactory('deadLetterMessage', deadLetterMessage)
 
 /** What is left of the event; anything but an event would be a letter that nobody can send again. */
 function shownBy<E>(redact: (event: E) => E, event: unknown): object {

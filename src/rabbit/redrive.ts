@@ -1,8 +1,9 @@
 import { OptionsError, TransformError } from '../errors.js'
+import { assertTransform } from '../factories.js'
 import { parseDeadLetter } from '../message/parse-dead-letter.js'
 import { messageId } from '../message-id.js'
 import { needsOf } from '../needs.js'
-import { assertBoolean, assertFunction, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
+import { assertBoolean, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
 import { retry } from '../retry.js'
 import type { Sink, Transform } from '../types.js'
 import { abortable, quietly } from '../waiting.js'
@@ -164,7 +165,7 @@ function assertOptions<E, M>(options: RedriveOptions<E, M>): void {
   if (url !== undefined) parseBrokerUrl('url', url, undefined)
   if (connection !== undefined) assertMethods('connection', connection, ['createChannel', 'on'])
   assertText('queue', queue, 255)
-  assertFunction('transform', transform)
+  assertTransform('transform', transform)
   if (promoteValues !== undefined) assertBoolean('promoteValues', promoteValues)
   if (promoteValues && needsOf(transform).exactTypes) {
     throw new OptionsError('CDC_OPTION_INVALID', 'Expected `promoteValues` to be false for canonical EJSON, got true')
