@@ -4,6 +4,7 @@ import { parseDeadLetter } from '../message/parse-dead-letter.js'
 import { messageId } from '../message-id.js'
 import { needsOf } from '../needs.js'
 import { assertBoolean, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
+import { outputsOf } from '../outputs.js'
 import { retry } from '../retry.js'
 import type { Sink, Transform } from '../types.js'
 import { abortable, quietly } from '../waiting.js'
@@ -135,10 +136,9 @@ async function redriveOne<E, M>(
   if (replaced.length > 0) throw notWhole(replaced.length)
   if (redacted && hiding === 'once') throw redactedTwice()
   const output: unknown = await transform(event, { event, id, signal })
-  const messages = (Array.isArray(output) ? output : [output]).filter(message => message !== null)
-  if (messages.includes(undefined)) throw undefinedOutput()
+  const messages = outputsOf<M>(output)
   for (const [index, message] of messages.entries()) {
-    await retry(async () => sink.publish(message as M, { id: messageId(id, index) }), {
+    await retry(async () => sink.publish(message, { id: messageId(id, index) }), {
       attempts: MAX_ATTEMPTS,
       signal,
       shouldRetry: error => (error as { retryable?: unknown } | null | undefined)?.retryable !== false,
@@ -186,11 +186,5 @@ function redactedTwice(): TransformError {
     'Expected a transform without `redact` for a dead letter that is redacted, got one that hashes or masks anew'
   return new TransformError('CDC_DEAD_LETTER_INVALID', text, {
     hint: 'Re-drive with a transform without `redact`: the event is redacted already',
-  })
-}
-
-function undefinedOutput(): TransformError {
-  return new TransformError('CDC_TRANSFORM_UNDEFINED', 'Expected a transform to return messages, got `undefined`', {
-    hint: 'A `return` may be missing; return `null` or an empty array to publish nothing',
   })
 }
