@@ -12,6 +12,13 @@ export const documentImage: unique symbol = Symbol.for('mongo-rabbit-cdc.documen
  */
 export type DocumentImage = 'stored' | 'looked-up' | 're-read' | 'oversized'
 
+const images: readonly unknown[] = ['stored', 'looked-up', 're-read', 'oversized'] satisfies readonly DocumentImage[]
+
+/** Whether that is one of the values that a source says; what was read from a letter may be anything. */
+export function isDocumentImage(value: unknown): value is DocumentImage {
+  return images.includes(value)
+}
+
 /** Says of which moment the document of this event is. */
 export function markImage(event: object, image: DocumentImage): void {
   const marked = event as { [documentImage]?: DocumentImage }

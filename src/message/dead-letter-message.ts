@@ -1,6 +1,7 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { type DocumentImage, documentImageOf, isDocumentImage } from '../document-image.js'
 import { messageOf, TransformError } from '../errors.js'
-import { assertTransform } from '../factories.js'
+import { assertTransform, markFactory } from '../factories.js'
 import { markUndecided } from '../needs.js'
 import { assertKnown, assertText, fail } from '../options.js'
 import type { HeaderValue, RabbitMessage } from '../types.js'
@@ -57,6 +58,8 @@ export interface DeadLetterBody {
   readonly replaced: readonly ReplacedPart[]
   /** There, and `true`, where `redact` of `deadLetterMessage` was applied to the event. */
   readonly redacted?: boolean
+  /** Of which moment the document is, where the source has said so: what `documentImageOf` tells of the event. */
+  readonly image?: DocumentImage
 }
 
 const MAX_CAUSES = 5
@@ -86,6 +89,8 @@ export function deadLetterMessage<E extends object = ChangeStreamDocument>(
     const { text, replaced } = totalEjson(redact ? shownBy(redact, facts.event) : facts.event)
     const { pipeline, id, stage, attempts, failedAt } = facts
     const error = describeError(facts.error)
+    // Of the event as it came: `redact` may have built another one.
+    const image = imageOf(facts.event)
     const about: DeadLetterBody = {
       deadLetter: 1,
       pipeline,
@@ -96,6 +101,7 @@ export function deadLetterMessage<E extends object = ChangeStreamDocument>(
       error,
       replaced,
       ...(redact && { redacted: true }),
+      ...(image !== undefined && { image }),
     }
     return {
       ...address,
@@ -110,6 +116,8 @@ export function deadLetterMessage<E extends object = ChangeStreamDocument>(
   return deadLetter
 }
 
+markFactory('deadLetterMessage', deadLetterMessage)
+
 /** What is left of the event; anything but an event would be a letter that nobody can send again. */
 function shownBy<E>(redact: (event: E) => E, event: unknown): object {
   const shown: unknown = redact(event as E)
@@ -119,6 +127,16 @@ function shownBy<E>(redact: (event: E) => E, event: unknown): object {
   if (shown instanceof Promise) shown.catch(() => {})
   const text = 'Expected `redact` of deadLetterMessage to return the event, got something else'
   throw new TransformError('CDC_TRANSFORM_FAILED', text, { hint: 'It must be synchronous, and must not filter' })
+}
+
+/** An event that throws where it is read still gets its letter. */
+function imageOf(event: unknown): DocumentImage | undefined {
+  try {
+    const image = documentImageOf(event)
+    return isDocumentImage(image) ? image : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function headersOf(body: DeadLetterBody): { readonly [name: string]: HeaderValue } {

@@ -131,7 +131,8 @@ function placeholderValue(event: ChangeEvent, placeholder: (typeof PLACEHOLDERS)
   return id === undefined ? undefined : entryId(id)
 }
 
-function checkedKey(key: unknown): string {
+/** What a function in `routingKey` returned. @throws TransformError `CDC_MESSAGE_INVALID`, `CDC_ROUTING_KEY_TOO_LONG` */
+export function checkedKey(key: unknown): string {
   if (typeof key !== 'string') {
     throw new TransformError('CDC_MESSAGE_INVALID', `Expected \`routingKey\` to return a string, got ${typeof key}`)
   }
@@ -175,7 +176,8 @@ function addOwnHeaders(
   if (token !== undefined && token.length <= MAX_HEADER_LENGTH) headers['x-cdc-token'] = token
 }
 
-function assertShortString(name: string, value: string): void {
+/** A name as AMQP has them. @throws OptionsError */
+export function assertShortString(name: string, value: string): void {
   if (typeof value === 'string' && Buffer.byteLength(value) <= 255 && isWellFormed(value)) return
   throw new OptionsError('CDC_OPTION_INVALID', `Expected \`${name}\` to be a well-formed string of at most 255 bytes`)
 }

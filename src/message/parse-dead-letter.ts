@@ -1,5 +1,6 @@
 import type { BSON, ChangeStreamDocument, Document } from 'mongodb'
 import { dateMs } from '../date-ms.js'
+import { isDocumentImage, markImage } from '../document-image.js'
 import { TransformError } from '../errors.js'
 import { loadBson } from '../mongo-client.js'
 import { parseHidingClassNames, showClassNames } from './class-names.js'
@@ -44,7 +45,9 @@ export async function parseDeadLetter<E = ChangeStreamDocument>(
   if (letter?.deadLetter !== 1 || typeof letter.id !== 'string') throw notALetter('something else')
   if (!isObject(letter.event)) throw notALetter('one without its event')
   try {
-    return { ...letter, event: eventOf(letter.event, bson, promoteValues) as E }
+    const event = eventOf(letter.event, bson, promoteValues)
+    if (isDocumentImage(letter.image)) markImage(event, letter.image)
+    return { ...letter, event: event as E }
   } catch {
     throw notALetter('one with an event that can not be read')
   }

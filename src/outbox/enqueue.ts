@@ -3,8 +3,9 @@ import { checkEntry, type NewOutboxEntry, type OutboxEntry } from './entry.js'
 
 /** What `enqueue` needs of the driver's collection. */
 export interface OutboxCollection<Session> {
+  // What a session is, the session says: inferred from here as well, it would be what both have in common.
   /** Writes one entry in the transaction of the session; the driver makes its `_id`. */
-  insertOne(document: Omit<OutboxEntry, '_id'>, options: { readonly session: Session }): Promise<unknown>
+  insertOne(document: Omit<OutboxEntry, '_id'>, options: { readonly session: NoInfer<Session> }): Promise<unknown>
 }
 
 /**

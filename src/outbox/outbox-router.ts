@@ -1,10 +1,10 @@
 import type { ChangeStreamDocument } from 'mongodb'
-import { TransformError } from '../errors.js'
 import { markFactory } from '../factories.js'
 import { type EjsonMode, ejsonBytes } from '../message/ejson-encoder.js'
 import { entryId } from '../message/entry-id.js'
 import { clusterTimeOf, fullDocumentOf, secondsOf, tokenOf } from '../message/event-facts.js'
-import { MAX_ROUTING_KEY_BYTES, routingKeyTemplate } from '../message/routing-key.js'
+import { assertShortString, checkedKey, MAX_HEADER_LENGTH } from '../message/message-options.js'
+import { routingKeyTemplate } from '../message/routing-key.js'
 import { withNeeds } from '../needs.js'
 import { assertKnown, assertOneOf, fail } from '../options.js'
 import type { RabbitMessage } from '../types.js'
@@ -26,8 +26,7 @@ export interface OutboxRouterOptions {
 }
 
 const PLACEHOLDERS = ['aggregateType', 'aggregateId', 'type'] as const
-/** Longer tokens and ids are left out, as in the other shapes: they would crowd out the rest. */
-const MAX_TOKEN_LENGTH = 8 * 1024
+/** AMQP's limit of a message id; a longer one is left out. */
 const MAX_ID_BYTES = 255
 
 /**
@@ -49,9 +48,7 @@ export function outboxRouter<E extends { readonly operationType: string } = Chan
   assertKnown('outboxRouter', options, ['routingKey', 'exchange', 'ejson'])
   const { exchange, ejson = 'relaxed', routingKey = '{aggregateType}.{type}' } = options
   assertOneOf('ejson', ejson, ['relaxed', 'canonical'])
-  if (exchange !== undefined && (typeof exchange !== 'string' || Buffer.byteLength(exchange) > 255)) {
-    fail('exchange', 'a string of at most 255 bytes', exchange)
-  }
+  if (exchange !== undefined) assertShortString('exchange', exchange)
   const keyOf = routingKeyOf(routingKey)
 
   function outboxEntry(event: E): RabbitMessage | null {
@@ -69,7 +66,7 @@ export function outboxRouter<E extends { readonly operationType: string } = Chan
       contentType: 'application/json',
       type: entry.type,
       ...(timestamp !== undefined && { timestamp }),
-      headers: { ...entry.headers, ...ownHeaders(inserted, entry) },
+      headers: headersOf(inserted, entry),
     }
   }
   return withNeeds(outboxEntry, { exactTypes: ejson === 'canonical' })
@@ -84,22 +81,18 @@ function routingKeyOf(option: string | ((entry: NewOutboxEntry) => string)): (en
   return entry => template(name => (name === 'aggregateId' ? entryId(entry.aggregateId) : entry[name]))
 }
 
-function checkedKey(key: unknown): string {
-  if (typeof key !== 'string') {
-    throw new TransformError('CDC_MESSAGE_INVALID', `Expected \`routingKey\` to return a string, got a ${typeof key}`)
-  }
-  if (Buffer.byteLength(key) <= MAX_ROUTING_KEY_BYTES) return key
-  const text = `Expected \`routingKey\` to return at most ${MAX_ROUTING_KEY_BYTES} bytes, got ${Buffer.byteLength(key)}`
-  throw new TransformError('CDC_ROUTING_KEY_TOO_LONG', text)
-}
-
-function ownHeaders(event: ChangeStreamDocument, entry: NewOutboxEntry): { readonly [name: string]: string } {
-  const clusterTime = clusterTimeOf(event)
-  const token = tokenOf(event)
-  return {
+/** Those of the entry, and ours; one of ours that is left out can't be forged by the entry either. */
+function headersOf(event: ChangeStreamDocument, entry: NewOutboxEntry): { readonly [name: string]: string } {
+  const headers: Record<string, string> = { ...entry.headers }
+  const own = {
     'x-cdc-aggregate-type': entry.aggregateType,
     'x-cdc-aggregate-id': entryId(entry.aggregateId),
-    ...(clusterTime !== undefined && { 'x-cdc-cluster-time': clusterTime }),
-    ...(token !== undefined && token.length <= MAX_TOKEN_LENGTH && { 'x-cdc-token': token }),
+    'x-cdc-cluster-time': clusterTimeOf(event),
+    'x-cdc-token': tokenOf(event),
   }
+  for (const [name, value] of Object.entries(own)) {
+    if (value !== undefined && Buffer.byteLength(value) <= MAX_HEADER_LENGTH) headers[name] = value
+    else delete headers[name]
+  }
+  return headers
 }

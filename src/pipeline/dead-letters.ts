@@ -46,12 +46,9 @@ export interface DeadLettersHooks<E, M> {
 /** The index of a dead letter among the messages of its event: an id of its own, the same on every copy. */
 const DEAD_LETTER_INDEX = -1
 
-/** Reasons that concern the letter and not the way there: waiting alone helps no further. */
-const OWN_REASONS: readonly unknown[] = ['unroutable', 'refused', 'invalid']
-
 /**
- * Sends dead letters. The event stays unsettled until its letter is confirmed: a broker that is away or has no room is
- * waited for without limit, a letter that is refused itself ends the pipeline.
+ * Sends dead letters. The event stays unsettled until its letter is confirmed: a broker that has no room is waited for
+ * without limit, as the sink waits for one that is away; a letter that is refused itself ends the pipeline.
  */
 export class DeadLetters<E, M> {
   readonly #options: DeadLettersOptions<E, M>
@@ -109,8 +106,8 @@ export class DeadLetters<E, M> {
   #refused(job: Job<E, M>, message: M, refusals: number, error: unknown): void {
     const { random, retry, maxAttempts } = this.#options
     const kind = classifyRefusal(error)
-    const own = OWN_REASONS.includes((error as { reason?: unknown } | null | undefined)?.reason)
-    const counted = refusals + (own ? 1 : 0)
+    // Transport is for the sink to heal: whatever else it rejects with concerns the letter.
+    const counted = refusals + (kind === 'nack' ? 0 : 1)
     if (kind === 'final' || counted >= maxAttempts) {
       this.#hooks.failed(job, deadLetterFailed(error))
       return

@@ -1,6 +1,7 @@
 import { OptionsError } from '../errors.js'
+import { assertTransform } from '../factories.js'
 import { isUndecided, needsOf } from '../needs.js'
-import { assertFunction, assertInteger, assertKnown, assertMethods, assertOneOf } from '../options.js'
+import { assertInteger, assertKnown, assertMethods, assertOneOf } from '../options.js'
 import type { CircuitBreakerOptions } from './circuit.js'
 import type { DeadLetterOptions } from './dead-letters.js'
 import { type FailedEventPolicy, failedEventActions } from './failure-policy.js'
@@ -42,7 +43,7 @@ function undecidedLetters(): OptionsError {
 function assertDeadLetter<E, M>(deadLetter: DeadLetterOptions<E, M>): void {
   assertKnown('`deadLetter`', deadLetter, ['sink', 'message'])
   if (deadLetter.sink !== undefined) assertMethods('deadLetter.sink', deadLetter.sink, ['publish', 'close'])
-  assertFunction('deadLetter.message', deadLetter.message)
+  assertTransform('deadLetter.message', deadLetter.message)
 }
 
 function assertCircuit(circuitBreaker: CircuitBreakerOptions): void {

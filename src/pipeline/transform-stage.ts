@@ -1,4 +1,5 @@
 import { TransformError } from '../errors.js'
+import { outputsOf } from '../outputs.js'
 import type { Transform, TransformContext } from '../types.js'
 import { Fifo } from './fifo.js'
 import { type EventRecord, isThenable } from './job.js'
@@ -122,23 +123,19 @@ export class TransformStage<E, M, T extends { readonly record: EventRecord<E> }>
   }
 
   #finish(item: T, output: unknown): void {
-    const outputs: unknown[] = Array.isArray(output) ? output : [output]
-    const messages = outputs.includes(null) ? outputs.filter(message => message !== null) : outputs
-    const hole = messages.indexOf(undefined)
-    if (hole === -1) this.#hooks.transformed(item, messages as readonly M[])
-    else this.#hooks.failed(item, outputInvalid(output, hole))
+    let messages: readonly M[]
+    try {
+      messages = outputsOf(output)
+    } catch (error) {
+      this.#hooks.failed(item, error)
+      return
+    }
+    this.#hooks.transformed(item, messages)
   }
 }
 
 function transformTimedOut(ms: number): TransformError {
   return new TransformError('CDC_TRANSFORM_TIMEOUT', `Expected a transform to finish within ${ms} ms, got no result`, {
     hint: 'Raise `transformTimeoutMs`, or end the work when `context.signal` is aborted',
-  })
-}
-
-function outputInvalid(output: unknown, index: number): TransformError {
-  const got = Array.isArray(output) ? `\`${output[index]}\` at index ${index} of an array` : '`undefined`'
-  return new TransformError('CDC_TRANSFORM_UNDEFINED', `Expected a transform to return messages, got ${got}`, {
-    hint: 'A `return` may be missing; return `null` or an empty array to publish nothing',
   })
 }

@@ -1,8 +1,10 @@
 import { OptionsError, TransformError } from '../errors.js'
+import { assertTransform } from '../factories.js'
 import { parseDeadLetter } from '../message/parse-dead-letter.js'
 import { messageId } from '../message-id.js'
 import { needsOf } from '../needs.js'
-import { assertFunction, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
+import { assertBoolean, assertInteger, assertKnown, assertMethods, assertText } from '../options.js'
+import { outputsOf } from '../outputs.js'
 import { retry } from '../retry.js'
 import type { Sink, Transform } from '../types.js'
 import { abortable, quietly } from '../waiting.js'
@@ -26,11 +28,18 @@ export interface RedriveOptions<E, M> {
    * a `redact` with hashes, or with short masks before a `keepLast`: they would be redacted twice.
    */
   readonly transform: Transform<E, NoInfer<M>>
+  /**
+   * As the source of the pipeline has it: `false` gives the transform `Int32`, `Long` and `Double`. Another value than
+   * there gives it other types than the pipeline does.
+   *
+   * @default `false` where the transform needs exact types, as with canonical EJSON; otherwise `true`
+   */
+  readonly promoteValues?: boolean
   /** Where the messages go. Belongs to this call, which opens and closes it. */
   readonly sink: Sink<M>
   /** So many letters at most; from 1. @default all that lie there at the beginning */
   readonly limit?: number
-  /** Abort ends it after the letter in hand, at most 5 s later. */
+  /** Abort ends it after the letter in hand, at most 5 s later; a server that doesn't answer takes some seconds more. */
   readonly signal?: AbortSignal
 }
 
@@ -59,7 +68,7 @@ const MAX_FAILURES = 100
 const MAX_ATTEMPTS = 5
 /** How long the letter in hand has after an abort, in milliseconds: sent once more it would come twice. */
 const GRACE_MS = 5_000
-const known = ['url', 'connection', 'queue', 'transform', 'sink', 'limit', 'signal']
+const known = ['url', 'connection', 'queue', 'transform', 'promoteValues', 'sink', 'limit', 'signal']
 
 /**
  * Sends the events of dead letters once more, through the transform and under the message ids that they would have had
@@ -81,7 +90,8 @@ export async function redrive<E, M>(options: RedriveOptions<E, M>): Promise<Redr
       await letters.close()
     }
   } finally {
-    await quietly(() => sink.close())
+    // Aborted, it has waited for the letter in hand already: what is still unconfirmed stays in the queue as a letter.
+    await quietly(() => sink.close(signal.aborted ? { drainTimeoutMs: 0 } : {}))
   }
 }
 
@@ -117,18 +127,18 @@ async function redriveAll<E, M>(
 
 async function redriveOne<E, M>(
   letter: Letter,
-  { transform, sink }: RedriveOptions<E, M>,
+  { transform, promoteValues, sink }: RedriveOptions<E, M>,
   signal: AbortSignal,
 ): Promise<'redriven' | 'filtered'> {
   const { exactTypes, hiding } = needsOf(transform)
-  const { id, event, replaced, redacted } = await parseDeadLetter<E>(letter.content, { promoteValues: !exactTypes })
+  const read = { promoteValues: promoteValues ?? !exactTypes }
+  const { id, event, replaced, redacted } = await parseDeadLetter<E>(letter.content, read)
   if (replaced.length > 0) throw notWhole(replaced.length)
   if (redacted && hiding === 'once') throw redactedTwice()
   const output: unknown = await transform(event, { event, id, signal })
-  const messages = (Array.isArray(output) ? output : [output]).filter(message => message !== null)
-  if (messages.includes(undefined)) throw undefinedOutput()
+  const messages = outputsOf<M>(output)
   for (const [index, message] of messages.entries()) {
-    await retry(async () => sink.publish(message as M, { id: messageId(id, index) }), {
+    await retry(async () => sink.publish(message, { id: messageId(id, index) }), {
       attempts: MAX_ATTEMPTS,
       signal,
       shouldRetry: error => (error as { retryable?: unknown } | null | undefined)?.retryable !== false,
@@ -148,14 +158,18 @@ function lateSignal(signal: AbortSignal, ms: number): AbortSignal {
 
 function assertOptions<E, M>(options: RedriveOptions<E, M>): void {
   assertKnown('redrive', options, known)
-  const { url, connection, queue, transform, sink, limit } = options
+  const { url, connection, queue, transform, promoteValues, sink, limit } = options
   if ((url === undefined) === (connection === undefined)) {
     throw new OptionsError('CDC_OPTION_INVALID', 'Expected exactly one of `url` and `connection` for redrive')
   }
   if (url !== undefined) parseBrokerUrl('url', url, undefined)
   if (connection !== undefined) assertMethods('connection', connection, ['createChannel', 'on'])
   assertText('queue', queue, 255)
-  assertFunction('transform', transform)
+  assertTransform('transform', transform)
+  if (promoteValues !== undefined) assertBoolean('promoteValues', promoteValues)
+  if (promoteValues && needsOf(transform).exactTypes) {
+    throw new OptionsError('CDC_OPTION_INVALID', 'Expected `promoteValues` to be false for canonical EJSON, got true')
+  }
   assertMethods('sink', sink, ['publish', 'close'])
   if (limit !== undefined) assertInteger('limit', limit, 1)
 }
@@ -172,11 +186,5 @@ function redactedTwice(): TransformError {
     'Expected a transform without `redact` for a dead letter that is redacted, got one that hashes or masks anew'
   return new TransformError('CDC_DEAD_LETTER_INVALID', text, {
     hint: 'Re-drive with a transform without `redact`: the event is redacted already',
-  })
-}
-
-function undefinedOutput(): TransformError {
-  return new TransformError('CDC_TRANSFORM_UNDEFINED', 'Expected a transform to return messages, got `undefined`', {
-    hint: 'A `return` may be missing; return `null` or an empty array to publish nothing',
   })
 }

@@ -1,4 +1,4 @@
-import { TransformError } from '../errors.js'
+import { outputsOf } from '../outputs.js'
 import type { RabbitMessage, Transform } from '../types.js'
 
 /** What {@link runTransform} may tell the transform. */
@@ -31,14 +31,7 @@ export async function runTransform<I, O>(
 ): Promise<O[]> {
   const { signal = new AbortController().signal, id = idOf(input) } = options
   deepFreeze(input)
-  const output = (await transform(input, { event: input, id, signal })) as O | readonly O[] | null | undefined
-  const outputs = (Array.isArray(output) ? output : [output]) as (O | null | undefined)[]
-  if (outputs.includes(undefined)) {
-    throw new TransformError('CDC_TRANSFORM_UNDEFINED', 'Expected a transform to return outputs, got `undefined`', {
-      hint: 'A `return` may be missing; return `null` or an empty array to publish nothing',
-    })
-  }
-  return outputs.filter(item => item !== null) as O[]
+  return [...outputsOf<O>(await transform(input, { event: input, id, signal }))]
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isCdcError, TransformError } from '../errors.js'
-import { markFactory } from '../factories.js'
+import { assertTransform, markFactory } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
-import { assertFunction, assertInteger, assertKnown, DAY_MS, resolveBackOff } from '../options.js'
+import { assertInteger, assertKnown, DAY_MS, resolveBackOff } from '../options.js'
 import { type BackOffOptions, retry } from '../retry.js'
 import type { TransformContext } from '../types.js'
 import { abortable } from '../waiting.js'
@@ -59,8 +59,8 @@ export function enrich<I, L, R extends Returned>(
   merge: (input: I, loaded: L) => R,
   options: EnrichOptions = {},
 ): (input: I, context?: TransformContext) => Promise<R> {
-  assertFunction('load of enrich', load)
-  assertFunction('merge of enrich', merge)
+  assertTransform('load of enrich', load)
+  assertTransform('merge of enrich', merge)
   assertKnown('enrich', options, ['timeoutMs', 'attempts', 'retry'])
   const { timeoutMs = 5_000, attempts = 5 } = options
   assertInteger('timeoutMs', timeoutMs, 1, DAY_MS)

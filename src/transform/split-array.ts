@@ -1,9 +1,9 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { bsonTypeOf } from '../bson-value.js'
 import { TransformError } from '../errors.js'
-import { markFactory } from '../factories.js'
+import { assertTransform, markFactory } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
-import { assertFunction, fail } from '../options.js'
+import { fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { DocumentOf, MayLackDocument } from './document-event.js'
 import type { Checked, ElementAt, SplitEvent } from './split-array-types.js'
@@ -47,7 +47,7 @@ export function splitArray(
   shape?: (event: Splittable, element: never, index: number) => unknown,
 ): (event: never, context?: TransformContext) => unknown {
   const names = toNames(path)
-  if (shape !== undefined) assertFunction('shape of splitArray', shape)
+  if (shape !== undefined) assertTransform('shape of splitArray', shape)
   function splitArray(event: Splittable): unknown {
     const { fullDocument } = event
     if (fullDocument === undefined || fullDocument === null) return event

@@ -1,4 +1,4 @@
-import { markFactory } from '../factories.js'
+import { assertTransform, markFactory } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
 import { assertFunction } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -49,8 +49,8 @@ export function when(
   otherwise: Step<never, unknown> = unchanged,
 ): (input: never, context?: TransformContext) => unknown {
   assertFunction('predicate of when', predicate)
-  assertFunction('transform of when', transform)
-  assertFunction('otherwise of when', otherwise)
+  assertTransform('transform of when', transform)
+  assertTransform('otherwise of when', otherwise)
   return withNeeds(
     function when(input, context) {
       return goOnWith(predicate(input, context), verdict =>

@@ -47,7 +47,7 @@ function host(options: ts.CompilerOptions): ts.CompilerHost {
 const parsed = new Map<string, ts.SourceFile | undefined>()
 
 /** What the compiler finds wrong: an import that isn't exported, an option that doesn't exist, a wrong type. */
-function problemsOf(language: Block['language']): string[] {
+function problemsOf(language: Block['language'], exactOptionalPropertyTypes: boolean): string[] {
   const ofLanguage = blocks.filter(block => block.language === language)
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
@@ -58,7 +58,7 @@ function problemsOf(language: Block['language']): string[] {
     moduleDetection: ts.ModuleDetectionKind.Force,
     // JavaScript is checked as far as types can be inferred.
     strict: language === 'ts',
-    exactOptionalPropertyTypes: language === 'ts',
+    exactOptionalPropertyTypes,
     skipLibCheck: true,
     noEmit: true,
     paths: {
@@ -90,7 +90,11 @@ describe('the code in the docs', () => {
     expect(new Set(blocks.map(block => block.page)).size).toBeGreaterThan(4)
   })
 
-  it.each(['ts', 'js'] as const)('compiles against the exports of src/index.ts: %s', { timeout: 30_000 }, language => {
-    expect(problemsOf(language)).toEqual([])
+  it.each([
+    ['ts, strict and with exact optional properties', 'ts', true],
+    ['ts, strict', 'ts', false],
+    ['js', 'js', false],
+  ] as const)('compiles against the exports of src/index.ts: %s', { timeout: 30_000 }, (_, language, exact) => {
+    expect(problemsOf(language, exact)).toEqual([])
   })
 })

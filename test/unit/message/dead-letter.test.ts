@@ -2,19 +2,22 @@ import * as fc from 'fast-check'
 import { BSON, Long } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { dateMs, millisecondsOf } from '../../../src/date-ms.js'
+import { documentImageOf, markImage } from '../../../src/document-image.js'
 import { TransformError } from '../../../src/errors.js'
+import { changeEventMessage } from '../../../src/message/change-event-message.js'
 import {
   type DeadLetterFacts,
   type DeadLetterMessageOptions,
   deadLetterMessage,
 } from '../../../src/message/dead-letter-message.js'
 import { ejsonText } from '../../../src/message/ejson-encoder.js'
+import type { ChangeEvent } from '../../../src/message/event-facts.js'
 import { parseDeadLetter } from '../../../src/message/parse-dead-letter.js'
 import { EventDecoder } from '../../../src/source/decode-event.js'
 import { redact } from '../../../src/transform/redact.js'
 import { errorText } from '../pipeline/support/outlets.js'
 import { bsonDocument } from './bson-arbitraries.js'
-import { insertEvent } from './events.js'
+import { insertEvent, updateEvent } from './events.js'
 
 const facts = (more: Partial<DeadLetterFacts> = {}): DeadLetterFacts => ({
   pipeline: 'orders',
@@ -85,6 +88,35 @@ describe('a dead letter', () => {
       expect(`${Buffer.from(body)} ${JSON.stringify(headers)}`).not.toContain('secret')
       expect(headers?.['x-cdc-error-message']).toMatch(/^(not authorized on crm|E11000 .* email_1)$/)
     }
+  })
+
+  it.each(['stored', 'looked-up', 're-read', 'oversized'] as const)(
+    'keeps that the document is %s, so that its message has the same header when it is sent again',
+    async image => {
+      const event = { ...updateEvent }
+      markImage(event, image)
+      const redact = (whole: ChangeEvent): ChangeEvent => ({
+        operationType: whole.operationType,
+        documentKey: whole.documentKey,
+        fullDocument: whole.fullDocument,
+      })
+      const hiding = deadLetterMessage({ redact })
+      for (const letter of [make(facts({ event })), hiding(facts({ event }))]) {
+        const read = await parseDeadLetter(letter.body)
+        expect(read.image).toBe(image)
+        expect(documentImageOf(read.event)).toBe(image)
+        const header = changeEventMessage()(event as never).headers?.['x-cdc-document']
+        expect(header).toBe(image)
+        expect(changeEventMessage()(read.event).headers?.['x-cdc-document']).toBe(header)
+      }
+    },
+  )
+
+  it('says nothing of the document where the source has said nothing, or the letter says what no source does', async () => {
+    const { event, image } = await parseDeadLetter(make(facts()).body)
+    expect([image, documentImageOf(event)]).toEqual([undefined, undefined])
+    const body = JSON.stringify({ ...bodyOf(), image: 'painted' })
+    expect(documentImageOf((await parseDeadLetter(body)).event)).toBeUndefined()
   })
 
   it('is alone enough to reproduce the failure', async () => {

@@ -53,6 +53,23 @@ describe('outboxRouter', () => {
     }
   })
 
+  it('leaves out a header that is too long, and lets no entry forge it then', () => {
+    const longest = 'é'.repeat(4096)
+    const long = inserted({
+      aggregateId: `${longest}x`,
+      headers: { 'x-cdc-aggregate-id': 'other', traceparent: '00-1' },
+    })
+    expect(outboxRouter()(long)?.headers).toEqual({
+      traceparent: '00-1',
+      'x-cdc-aggregate-type': 'order',
+      'x-cdc-cluster-time': '1701175488.0000000001',
+      'x-cdc-token': '826565E0C0000000012B0229296E04',
+    })
+    expect(outboxRouter()(inserted({ aggregateId: longest }))?.headers?.['x-cdc-aggregate-id']).toBe(longest)
+    const token = { ...inserted(), _id: { _data: 'F'.repeat(8193) } }
+    expect(outboxRouter()(token)?.headers).not.toHaveProperty('x-cdc-token')
+  })
+
   it.each([
     ['aggregateType', { aggregateType: 5 }],
     ['aggregateId', { aggregateId: null }],
@@ -81,7 +98,14 @@ describe('outboxRouter', () => {
 
   it('refuses at once what it does not know', () => {
     const refused = (options: object) => expect(() => outboxRouter(options)).toThrow(/^(Expected|Unknown)/)
-    for (const options of [{ ejson: 'x' }, { routingKey: '{db}' }, { routingKey: 5 }, { exchange: 5 }, { key: '' }]) {
+    for (const options of [
+      { ejson: 'x' },
+      { routingKey: '{db}' },
+      { routingKey: 5 },
+      { exchange: 5 },
+      { exchange: '\ud800' },
+      { key: '' },
+    ]) {
       refused(options)
     }
   })

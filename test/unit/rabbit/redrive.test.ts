@@ -1,6 +1,8 @@
+import { Int32 } from 'mongodb'
 import { describe, expect, it, vi } from 'vitest'
 import { deadLetterMessage } from '../../../src/message/dead-letter-message.js'
 import { messageId } from '../../../src/message-id.js'
+import { withNeeds } from '../../../src/needs.js'
 import { type RedriveOptions, redrive } from '../../../src/rabbit/redrive.js'
 import { map } from '../../../src/transform/map.js'
 import { pipe } from '../../../src/transform/pipe.js'
@@ -23,7 +25,7 @@ const letter = (n: number, event: unknown = { n }): Uint8Array => make({ ...fact
 
 const sinkOf = (publish: (message: unknown, delivery?: { id: string }) => Promise<void>) => ({
   publish: vi.fn(publish),
-  close: vi.fn(async () => {}),
+  close: vi.fn(async (_?: { readonly drainTimeoutMs?: number }) => {}),
 })
 
 const options = (queue: FakeQueue, more: Partial<RedriveOptions<{ n: number }, unknown>> = {}) => ({
@@ -51,7 +53,7 @@ describe('redrive', () => {
       ['b', { id: messageId('id7', 1) }],
     ])
     expect(queue.calls).toEqual(['ack letter0', 'nackAll true', 'close channel'])
-    expect(sink.close).toHaveBeenCalledTimes(1)
+    expect(sink.close).toHaveBeenCalledExactlyOnceWith({})
   })
 
   it.each([
@@ -65,6 +67,20 @@ describe('redrive', () => {
     expect(result.failures[0]).toMatchObject({ messageId: 'letter0', error: { code } })
     expect(result).toMatchObject({ redriven: only ? 0 : 1, failed: only ? 2 : 1, remaining: only ? 2 : 1 })
     expect(queue.calls).not.toContain('ack letter0')
+  })
+
+  it.each([
+    ['numbers of JavaScript, as the source by itself', {}, 7],
+    ['exact types, as the source with `promoteValues: false`', { promoteValues: false }, new Int32(7)],
+    [
+      'exact types where it needs them',
+      { transform: withNeeds((event: { n: number }) => event.n, { exactTypes: true }) },
+      new Int32(7),
+    ],
+  ])('gives the transform %s', async (_, more, n) => {
+    const sink = sinkOf(async () => {})
+    await redrive(options(new FakeQueue([letter(1, { n: new Int32(7) })]), { sink, ...more }))
+    expect(sink.publish.mock.calls[0]?.[0]).toEqual(n)
   })
 
   describe('of a letter whose event is redacted', () => {
@@ -138,6 +154,7 @@ describe('redrive', () => {
       controller.abort()
       await vi.advanceTimersByTimeAsync(5000)
       expect(await result).toMatchObject({ redriven: 0, failed: 1, remaining: 2 })
+      expect(sink.close).toHaveBeenCalledExactlyOnceWith({ drainTimeoutMs: 0 })
     } finally {
       vi.useRealTimers()
     }
@@ -149,6 +166,8 @@ describe('redrive', () => {
     [{ limit: 0 }, '`limit`'],
     [{ sink: {} }, '`sink`'],
     [{ transform: 'x' }, '`transform`'],
+    [{ promoteValues: 1 }, '`promoteValues`'],
+    [{ promoteValues: true, transform: withNeeds(() => 1, { exactTypes: true }) }, 'to be false for canonical EJSON'],
     [{ prefetch: 1 }, 'Unknown option `prefetch`'],
   ])('refuses %j before it touches anything', async (more, message) => {
     await expect(redrive(options(new FakeQueue([]), more as never))).rejects.toThrow(message)
