@@ -14,9 +14,9 @@ export interface DeadLetterMessageOptions<E extends object = ChangeStreamDocumen
   /** At most 255 bytes. A queue must be bound for it: a dead letter that is returned stops the pipeline. @default the publisher's `routingKey` */
   readonly routingKey?: string
   /**
-   * Hides fields of the event before it is written: most often `redact({ … })`, with paths as the source names them,
-   * whatever the transform renames. Synchronous. If it throws, or returns no event, the pipeline stops. `false`: the
-   * whole event is wanted. A pipeline whose transform contains `redact` asks for one of the two.
+   * Hides fields of the event before it is written: most often `redact({ … })`, `omit(…)` or `pick(…)`, with paths as the
+   * source names them, whatever the transform renames. Synchronous. If it throws, or returns no event, the pipeline
+   * stops. `false`: the whole event is wanted. A pipeline whose transform contains one of the three asks for a decision.
    *
    * @default the whole event
    */

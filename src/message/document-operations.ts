@@ -1,3 +1,4 @@
+import { assertChangeEvent } from '../change-event.js'
 import { TransformError } from '../errors.js'
 import { type ChangeEvent, documentIdOf } from './event-facts.js'
 
@@ -6,7 +7,7 @@ const DOCUMENT_OPERATIONS: readonly string[] = ['insert', 'update', 'replace', '
 
 /** Whether the event is the change of one document. @throws TransformError `CDC_TRANSFORM_FAILED` for what is no event */
 export function concernsDocument(event: ChangeEvent): boolean {
-  if (typeof event?.operationType !== 'string') throw notAChangeEvent()
+  assertChangeEvent(event)
   return DOCUMENT_OPERATIONS.includes(event.operationType)
 }
 
@@ -16,11 +17,4 @@ export function requiredIdOf(event: ChangeEvent): unknown {
   if (id !== undefined) return id
   const text = `Expected the ${event.operationType} event to have \`documentKey._id\`, got none`
   throw new TransformError('CDC_TRANSFORM_FAILED', text, { hint: 'a step before the message shape has removed it' })
-}
-
-/** Most often a step before has made the bare document of it: filtering that would drop every event in silence. */
-function notAChangeEvent(): TransformError {
-  const text = 'Expected a change event with `operationType`, got something else'
-  const hint = 'to change a document on the way, return `{ ...event, fullDocument }` from the step before'
-  return new TransformError('CDC_TRANSFORM_FAILED', text, { hint })
 }

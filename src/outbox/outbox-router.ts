@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { assertChangeEvent } from '../change-event.js'
 import { markFactory } from '../factories.js'
 import { type EjsonMode, ejsonBytes } from '../message/ejson-encoder.js'
 import { entryId } from '../message/entry-id.js'
@@ -35,7 +36,8 @@ const MAX_ID_BYTES = 255
  * Give the pipeline `ordering: byAggregate`, or entries of one aggregate may overtake each other.
  *
  * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`. The returned function throws TransformError
- * `CDC_OUTBOX_ENTRY_INVALID`, `CDC_ENCODE_FAILED`, `CDC_ROUTING_KEY_TOO_LONG`, `CDC_MESSAGE_INVALID`.
+ * `CDC_OUTBOX_ENTRY_INVALID`, `CDC_ENCODE_FAILED`, `CDC_ROUTING_KEY_TOO_LONG`, `CDC_MESSAGE_INVALID`,
+ * and `CDC_TRANSFORM_FAILED` for what is no change event.
  *
  * @example
  * import { outboxRouter } from 'mongo-rabbit-cdc'
@@ -52,6 +54,7 @@ export function outboxRouter<E extends { readonly operationType: string } = Chan
   const keyOf = routingKeyOf(routingKey)
 
   function outboxEntry(event: E): RabbitMessage | null {
+    assertChangeEvent(event)
     if (event.operationType !== 'insert') return null
     const inserted = event as unknown as ChangeStreamDocument
     const document = fullDocumentOf(inserted)

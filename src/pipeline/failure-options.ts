@@ -34,9 +34,10 @@ export function resolveFailureOptions<E, M>(options: CdcPipelineOptions<E, M>): 
 
 /** The letters would hold what the transform hides, and nobody has said that they may. */
 function undecidedLetters(): OptionsError {
-  const text = 'Expected `redact` of deadLetterMessage to be set, since the transform contains `redact`, got nothing'
+  const text =
+    'Expected `redact` of deadLetterMessage to be set, since the transform hides fields (redact, omit or pick), got nothing'
   return new OptionsError('CDC_OPTION_INVALID', text, {
-    hint: 'Set `redact: redact({ … })`, with paths as the source names them, or `redact: false` for whole events',
+    hint: 'Set `redact: redact({ … })`, or `omit` or `pick`, with paths as the source names them, or `redact: false` for whole events',
   })
 }
 

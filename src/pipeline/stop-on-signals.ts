@@ -14,7 +14,8 @@ export interface StopOnSignalsOptions {
 
 /**
  * Stops the pipeline at the first signal; the second one ends it without waiting for what is in flight. When the
- * pipeline has ended, the listeners are gone. Returns what removes them before.
+ * pipeline has ended, the listeners are gone; of one that has ended already, none are added. Returns what removes them
+ * before.
  *
  * @throws OptionsError `CDC_OPTION_INVALID`, `CDC_OPTION_UNKNOWN`
  */
@@ -25,6 +26,14 @@ export function stopOnSignals(
   assertKnown('stopOnSignals', options, ['signals', 'exit'])
   const { signals = ['SIGTERM', 'SIGINT'], exit = false } = options
   assertSome('signals', signals)
+  // After the listeners of `stopped`, and whoever awaits `done`, had their turn.
+  const exitLater = (failed: boolean): void => {
+    if (exit) setImmediate(() => process.exit(failed ? 1 : 0))
+  }
+  if (pipeline.state === 'stopped' || pipeline.state === 'failed') {
+    exitLater(pipeline.state === 'failed')
+    return () => {}
+  }
   let received = 0
   const onSignal = (): void => {
     received += 1
@@ -32,8 +41,7 @@ export function stopOnSignals(
   }
   const onStopped = ({ error }: { readonly error?: unknown }): void => {
     undo()
-    // After the listeners of `stopped`, and whoever awaits `done`, had their turn.
-    if (exit) setImmediate(() => process.exit(error === undefined ? 0 : 1))
+    exitLater(error !== undefined)
   }
   const undo = (): void => {
     for (const signal of signals) process.off(signal, onSignal)

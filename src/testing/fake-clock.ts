@@ -43,6 +43,8 @@ export function fakeClock({ now = Date.UTC(2026, 0, 1) }: { readonly now?: numbe
   let current = now
   let sequence = 0
   const timers = new Map<object, Timer>()
+  /** As in Node: a timer that was cleared isn't set again by `refresh`. */
+  const cleared = new WeakSet<object>()
 
   function add(run: (...given: unknown[]) => void, ms: unknown, given: unknown[], repeated: boolean): object {
     const delay = Math.max(1, Number(ms) || 0)
@@ -50,12 +52,18 @@ export function fakeClock({ now = Date.UTC(2026, 0, 1) }: { readonly now?: numbe
       ref: () => handle,
       unref: () => handle,
       hasRef: () => true,
-      refresh: () => handle,
+      refresh: () => {
+        if (!cleared.has(handle)) set()
+        return handle
+      },
       [Symbol.toPrimitive]: () => 0,
     }
-    sequence += 1
     const every = repeated ? delay : undefined
-    timers.set(handle, { at: current + delay, sequence, every, run: () => run(...given) })
+    const set = (): void => {
+      sequence += 1
+      timers.set(handle, { at: current + delay, sequence, every, run: () => run(...given) })
+    }
+    set()
     return handle
   }
 
@@ -74,13 +82,19 @@ export function fakeClock({ now = Date.UTC(2026, 0, 1) }: { readonly now?: numbe
   const install = (name: string, value: unknown, on: object = globalThis): void => {
     Object.defineProperty(on, name, { value, configurable: true, writable: true })
   }
-  const remove = (handle: unknown): void => void timers.delete(handle as object)
+  const removing =
+    (clear: (handle: never) => void) =>
+    (handle: unknown): void => {
+      if (typeof handle === 'object' && handle !== null) cleared.add(handle)
+      // What doesn't wait here may have been set before this clock: it is real, and would still fire.
+      if (!timers.delete(handle as object)) clear(handle as never)
+    }
   install('now', () => current, Date)
   install('now', () => current - start, performance)
   install('setTimeout', (run: () => void, ms?: number, ...given: unknown[]) => add(run, ms, given, false))
   install('setInterval', (run: () => void, ms?: number, ...given: unknown[]) => add(run, ms, given, true))
-  install('clearTimeout', remove)
-  install('clearInterval', remove)
+  install('clearTimeout', removing(real.clearTimeout))
+  install('clearInterval', removing(real.clearInterval))
 
   return {
     get now() {

@@ -12,10 +12,10 @@ export type WithMetadata<E, M> = E & { readonly metadata: M }
  * `changeEventMessage` carries them; for other shapes take them from there, as in `headers: event => event.metadata`.
  * A second `addMetadata` adds to the first; of two fields of one name the later wins.
  *
- * @param fields An object, the same for every event, or a synchronous function of the event; for what has to be asked
+ * @param fields A plain object, the same for every event, or a synchronous function of the event; for what has to be asked
  * for see `enrich`.
  * @throws OptionsError `CDC_OPTION_INVALID` at once, when it is neither. The returned function throws TransformError
- * `CDC_TRANSFORM_UNDEFINED` or `CDC_TRANSFORM_FAILED` when `fields` returns no object.
+ * `CDC_TRANSFORM_UNDEFINED` or `CDC_TRANSFORM_FAILED` when `fields` returns none.
  *
  * @example
  * import { addMetadata, changeEventMessage, pipe } from 'mongo-rabbit-cdc'
@@ -37,7 +37,7 @@ export function addMetadata(
 ): (event: object, context?: TransformContext) => WithMetadata<object, object> {
   const fieldsOf =
     typeof fields === 'function' ? (fields as (event: object, c?: TransformContext) => object) : undefined
-  if (!fieldsOf && !isRecord(fields)) fail('fields of addMetadata', 'an object or a function', fields)
+  if (!fieldsOf && !isRecord(fields)) fail('fields of addMetadata', 'a plain object or a function', fields)
   const fixed = { ...fields }
   return function addMetadata(event, context) {
     const added = fieldsOf ? checked(fieldsOf(event, context)) : fixed
@@ -51,17 +51,22 @@ markFactory('addMetadata', addMetadata)
 function checked(added: object | undefined): object {
   if (isRecord(added)) return added
   const code = added === undefined ? 'CDC_TRANSFORM_UNDEFINED' : 'CDC_TRANSFORM_FAILED'
-  throw new TransformError(code, `Expected \`fields\` of addMetadata to return an object, got ${kindOf(added)}`, {
+  throw new TransformError(code, `Expected \`fields\` of addMetadata to return a plain object, got ${kindOf(added)}`, {
     hint: 'most often a forgotten `return`, or an asynchronous function: that is the work of `enrich`',
   })
 }
 
+/** Of an instance of a class nothing, or something unexpected, would be added: the fields of a Map are no properties. */
 function isRecord(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('then' in value)
+  if (typeof value !== 'object' || value === null || 'then' in value) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // Also one of another realm, as tests have them.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value)
   if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'a promise' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  return 'then' in value ? 'a promise' : 'an instance of a class'
 }

@@ -1,6 +1,6 @@
 import { editValue, isDocument, REMOVED, type ValueEdit } from './edit-value.js'
 import { followPath, type Landing } from './follow-path.js'
-import { isPosition, type PathPart, resolvedParts } from './paths.js'
+import { type PathPart, resolvedParts } from './paths.js'
 import { type RuleNode, ruleOf } from './rule-tree.js'
 
 /** Says of a path that it stays as it is. */
@@ -106,6 +106,7 @@ function cutStays<R>(
   return false
 }
 
+/** A position stands behind the path of its array: a number alone is a field of the document. */
 function endsInPosition(path: string, parts: readonly PathPart[] | undefined): boolean {
-  return parts ? typeof parts.at(-1) !== 'string' : isPosition(path.slice(path.lastIndexOf('.') + 1))
+  return parts ? typeof parts.at(-1) !== 'string' : /\.\d+$/.test(path)
 }

@@ -1,5 +1,6 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { markFactory } from '../factories.js'
+import { withNeeds } from '../needs.js'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
 import { editByRules, editEvent } from './edit-event.js'
@@ -12,7 +13,8 @@ import { type Rule, ruleParts, ruleTree } from './rule-tree.js'
  * update, and of `documentKey`. The same as `redact` with `'remove'` for each.
  *
  * In doubt a field goes: where a path leads into a value that has no fields, such as a string, the value goes. An update
- * that touched nothing else passes with an empty description. The resume token still holds the shard key.
+ * that touched nothing else passes with an empty description. The resume token still holds the shard key. A pipeline
+ * with it asks what its dead letters may show: see `redact` of `deadLetterMessage`.
  *
  * @param paths At least one, not `_id`. Array positions may be left out (`'lines.sku'`); a name that holds a dot is given
  * in an array of names: `['a.b', 'c']`. Elements of an array become `null`, so that positions stay.
@@ -30,9 +32,12 @@ export function omit<E extends ChangeStreamDocument = ChangeStreamDocument>(
   assertSome('paths of omit', paths)
   const rules = paths.map((path): Rule<typeof removal> => [ruleParts('paths of omit', path), removal])
   const edit = editByRules(ruleTree(rules), redactionEdit)
-  return function omit(event) {
-    return editEvent('omit', event, edit)
-  }
+  return withNeeds(
+    function omit(event) {
+      return editEvent('omit', event, edit)
+    },
+    { hiding: 'repeatable' },
+  )
 }
 
 markFactory('omit', omit)

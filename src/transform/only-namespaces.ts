@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { assertChangeEvent } from '../change-event.js'
 import { markFactory, named } from '../factories.js'
 import { assertSome, fail } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -20,6 +21,7 @@ export interface NamespacedEvent {
  * for `db.collection`, which for a `dropDatabase` is tried on `db` alone. A string is compared as it stands: a star
  * elsewhere is refused, because it would silently match nothing.
  * @throws OptionsError `CDC_OPTION_INVALID` at once, when none is given or a string is neither form
+ * @throws TransformError `CDC_TRANSFORM_FAILED` when called with something else than a change event
  *
  * @example
  * import { onlyNamespaces, onlyOperations, pipe } from 'mongo-rabbit-cdc'
@@ -33,6 +35,7 @@ export function onlyNamespaces<E extends NamespacedEvent = ChangeStreamDocument>
   const tests = patterns.map(toTest)
   const fits = (ns: NonNullable<NamespacedEvent['ns']>): boolean => tests.some(test => test(ns.db, ns.coll))
   return named('onlyNamespaces', event => {
+    assertChangeEvent(event)
     const { ns, to } = event
     if (!ns || fits(ns)) return event
     return to && fits(to) ? event : null

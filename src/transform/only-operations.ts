@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { assertChangeEvent } from '../change-event.js'
 import { markFactory, named } from '../factories.js'
 import { assertOneOf, assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -32,6 +33,7 @@ const known: { readonly [operation in OperationType]: true } = {
  *
  * @param operations At least one. `invalidate`, `drop` and `rename` too pass only when named.
  * @throws OptionsError `CDC_OPTION_INVALID` at once, when none is given or one is unknown
+ * @throws TransformError `CDC_TRANSFORM_FAILED` when called with something else than a change event
  *
  * @example
  * import { map, onlyOperations, pipe } from 'mongo-rabbit-cdc'
@@ -51,6 +53,7 @@ export function onlyOperations<
     ),
   )
   return named('onlyOperations', event => {
+    assertChangeEvent(event)
     return wanted.has(event.operationType) ? (event as Extract<E, { operationType: Operation }>) : null
   })
 }

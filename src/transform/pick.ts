@@ -1,5 +1,6 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { markFactory } from '../factories.js'
+import { withNeeds } from '../needs.js'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
 import { editByRules, editEvent } from './edit-event.js'
@@ -21,7 +22,8 @@ const keepOnly: FieldEdit<true> = {
  * update, and in `documentKey`. Where a path leads into a document, the document stays with what is picked of it.
  *
  * An update that touched none of the fields passes with an empty description; put `whenChanged` with the same paths in
- * front to filter it. The resume token still holds the `_id` and the shard key.
+ * front to filter it. The resume token still holds the `_id` and the shard key. A pipeline with it asks what its dead
+ * letters may show: see `redact` of `deadLetterMessage`.
  *
  * @param paths At least one. Array positions may be left out (`'lines.sku'`); a name that holds a dot is given in an
  * array of names: `['a.b', 'c']`. Elements of an array of which nothing is picked become `null`.
@@ -39,9 +41,12 @@ export function pick<E extends ChangeStreamDocument = ChangeStreamDocument>(
   assertSome('paths of pick', paths)
   const rules = [['_id'], ...paths].map((path): Rule<true> => [pathParts('paths of pick', path), true])
   const edit = editByRules(ruleTree(rules), keepOnly)
-  return function pick(event) {
-    return editEvent('pick', event, edit)
-  }
+  return withNeeds(
+    function pick(event) {
+      return editEvent('pick', event, edit)
+    },
+    { hiding: 'repeatable' },
+  )
 }
 
 markFactory('pick', pick)

@@ -4,6 +4,7 @@ import { markFactory } from '../factories.js'
 import { withNeeds } from '../needs.js'
 import type { TransformContext } from '../types.js'
 import { editByRules, editEvent } from './edit-event.js'
+import { isPosition } from './paths.js'
 import { type Redaction, type Redactor, redactionEdit, redactorOf } from './redaction.js'
 import { leadsTo, type Rule, type RulesByPath, ruleParts, rulesByPath, ruleTree } from './rule-tree.js'
 
@@ -47,11 +48,22 @@ export function redact<E extends ChangeStreamDocument = ChangeStreamDocument>(
     function redact(event) {
       return editEvent('redact', event, edit)
     },
-    { hiding: pairs.every(([, redactor]) => redactor.repeatable) ? 'repeatable' : 'once' },
+    { hiding: isRepeatable(pairs) ? 'repeatable' : 'once' },
   )
 }
 
 markFactory('redact', redact)
+
+/** Two rules can meet at one value where one of them names a position in an array, or a name that holds a dot. */
+function isRepeatable(pairs: readonly Rule<Redactor>[]): boolean {
+  const ends = pairs.filter(([, { showsEnd }]) => showsEnd).map(([parts]) => namesIn(parts))
+  return pairs.every(([, { repeatable }]) => repeatable) && new Set(ends).size === ends.length
+}
+
+function namesIn(parts: readonly string[]): string {
+  const names = parts.join('.').split('.')
+  return names.filter(name => !isPosition(name)).join('.')
+}
 
 /** Two rules for one value: somebody expects what only one of them can do. */
 function refuseNested(paths: readonly (readonly string[])[]): void {

@@ -2,6 +2,7 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { bsonTypeOf } from '../bson-value.js'
 import { OptionsError } from '../errors.js'
 import { assertInteger, assertKnown, assertOneOf, fail } from '../options.js'
+import { isWellFormed } from '../well-formed.js'
 import { comparableText } from './comparable-text.js'
 import type { FieldEdit } from './edit-paths.js'
 import { REMOVED } from './edit-value.js'
@@ -41,8 +42,10 @@ export interface Redactor {
   apply(value: unknown): unknown
   /** What stands for a value of which only a part is told. */
   readonly part: unknown
-  /** Whether what it has made of a value stays the same when it is applied to that. */
+  /** Whether what it has made of a value, whatever value, stays the same when it is applied to that. */
   readonly repeatable: boolean
+  /** Whether it shows a part of the value: then what another one has made of a value isn't the same to it. */
+  readonly showsEnd?: boolean
 }
 
 /** Leaves the value out. */
@@ -78,8 +81,15 @@ function masker(redaction: MaskRedaction): Redactor {
   if (typeof mask !== 'string') fail('mask', 'a string', mask)
   if (keepLast === undefined) return { apply: () => mask, part: mask, repeatable: true }
   assertInteger('keepLast', keepLast, 1, 64)
-  // Of a mask that isn't longer than the end that is shown, the end is hidden the second time.
-  return { apply: value => mask + endOf(value, keepLast), part: mask, repeatable: [...mask].length > keepLast }
+  return {
+    // The mask alone stays: of a long one an end would be shown the second time.
+    apply: value => (stringOf(value) === mask ? mask : mask + endOf(value, keepLast)),
+    part: mask,
+    // Of a mask that isn't longer than the end that is shown, the end is hidden the second time; and half a character
+    // at the end of a mask can become a whole one with what follows.
+    repeatable: [...mask].length > keepLast && isWellFormed(mask),
+    showsEnd: true,
+  }
 }
 
 /** Whole characters, so that no half of a pair is shown; nothing of what is so short that the end tells all. */

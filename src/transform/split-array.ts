@@ -1,14 +1,14 @@
 import type { ChangeStreamDocument } from 'mongodb'
-import { bsonTypeOf } from '../bson-value.js'
+import { assertChangeEvent } from '../change-event.js'
 import { TransformError } from '../errors.js'
 import { assertTransform, markFactory } from '../factories.js'
 import { needsOf, withNeeds } from '../needs.js'
 import { fail } from '../options.js'
 import type { TransformContext } from '../types.js'
 import type { DocumentOf, MayLackDocument } from './document-event.js'
+import { type Fields, fieldsOf } from './edit-value.js'
 import type { Checked, ElementAt, SplitEvent } from './split-array-types.js'
 
-type Fields = Readonly<Record<string, unknown>>
 /** A change event, in the part that is read here. */
 interface Splittable {
   readonly fullDocument?: object | null
@@ -49,13 +49,14 @@ export function splitArray(
   const names = toNames(path)
   if (shape !== undefined) assertTransform('shape of splitArray', shape)
   function splitArray(event: Splittable): unknown {
+    assertChangeEvent(event)
     const { fullDocument } = event
     if (fullDocument === undefined || fullDocument === null) return event
     const elements = elementsAt(fullDocument, names)
     return elements.map((element, index) =>
       shape
         ? shape(event, element as never, index)
-        : { ...event, fullDocument: replaced(fullDocument as Fields, names, element) },
+        : { ...event, fullDocument: replaced(fullDocument, names, element) },
     )
   }
   return withNeeds(splitArray, needsOf(shape))
@@ -75,22 +76,20 @@ function toNames(path: string | readonly string[]): readonly string[] {
 function elementsAt(document: object, names: readonly string[]): readonly unknown[] {
   let value: unknown = document
   for (const [depth, name] of names.entries()) {
-    if (!isDocument(value)) throw notSplittable(names.slice(0, depth), 'a document')
-    value = Object.hasOwn(value, name) ? value[name] : undefined
+    const fields = Array.isArray(value) ? undefined : fieldsOf(value)
+    if (fields === undefined) throw notSplittable(names.slice(0, depth), 'a document')
+    value = Object.hasOwn(fields, name) ? fields[name] : undefined
     if (value === undefined || value === null) return []
   }
   if (!Array.isArray(value)) throw notSplittable(names, 'an array')
   return value
 }
 
-function replaced(document: Fields, [name = '', ...rest]: readonly string[], element: unknown): Fields {
-  const value = rest.length === 0 ? element : replaced(document[name] as Fields, rest, element)
+function replaced(document: unknown, [name = '', ...rest]: readonly string[], element: unknown): Fields {
+  const fields = fieldsOf(document)
+  const value = rest.length === 0 ? element : replaced(fields?.[name], rest, element)
   // A computed name defines, also `__proto__`.
-  return { ...document, [name]: value }
-}
-
-function isDocument(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && bsonTypeOf(value) === undefined
+  return { ...fields, [name]: value }
 }
 
 function notSplittable(names: readonly string[], expected: string): TransformError {

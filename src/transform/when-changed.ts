@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { assertChangeEvent } from '../change-event.js'
 import { markFactory, named } from '../factories.js'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
@@ -28,6 +29,7 @@ export interface UpdatableEvent {
  * @param paths At least one. A dotted path, in which array positions may be left out (`'lines.sku'` covers
  * `lines.3.sku`) or given (`'lines.0'`); or an array of names, for names that hold dots themselves: `['a.b', 'c']`.
  * @throws OptionsError `CDC_OPTION_INVALID` at once, when none is given or a path has an empty part
+ * @throws TransformError `CDC_TRANSFORM_FAILED` when called with something else than a change event
  *
  * @example
  * import { onlyOperations, pipe, whenChanged } from 'mongo-rabbit-cdc'
@@ -40,6 +42,7 @@ export function whenChanged<E extends UpdatableEvent = ChangeStreamDocument>(
   assertSome('paths of whenChanged', paths)
   const wanted = paths.map(path => pathParts('paths of whenChanged', path))
   return named('whenChanged', event => {
+    assertChangeEvent(event)
     const description = event.updateDescription
     if (event.operationType !== 'update' || !description) return event
     const { updatedFields, removedFields, truncatedArrays = [], disambiguatedPaths } = description

@@ -33,6 +33,17 @@ describe('outboxRouter', () => {
     }
   })
 
+  it('fails on what is no change event, instead of filtering every entry', () => {
+    for (const entry of [{ aggregateType: 'order', aggregateId: 7, type: 'placed', payload: {} }, null]) {
+      expect(() => outboxRouter()(entry as never)).toThrow(
+        expect.objectContaining({
+          code: 'CDC_TRANSFORM_FAILED',
+          message: expect.stringContaining('Expected a change event with `operationType`'),
+        }),
+      )
+    }
+  })
+
   it('fills the routing key from the entry, encoded, or asks a function', () => {
     const odd = inserted({ aggregateType: 'a.b', type: '#' })
     expect(outboxRouter()(odd)?.routingKey).toBe('a%2Eb.%23')

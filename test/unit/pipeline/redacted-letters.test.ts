@@ -9,8 +9,10 @@ import { arraySource, changeEvents, collectingSink } from '../../../src/testing/
 import { enrich } from '../../../src/transform/enrich.js'
 import { map } from '../../../src/transform/map.js'
 import { omit } from '../../../src/transform/omit.js'
+import { pick } from '../../../src/transform/pick.js'
 import { pipe } from '../../../src/transform/pipe.js'
 import { redact } from '../../../src/transform/redact.js'
+import { rename } from '../../../src/transform/rename.js'
 import { splitArray } from '../../../src/transform/split-array.js'
 import { when } from '../../../src/transform/when.js'
 
@@ -36,6 +38,8 @@ function pipelineOf(transform: unknown, message: unknown) {
 describe('a pipeline whose transform hides fields', () => {
   const transforms: readonly (readonly [string, unknown])[] = [
     ['redact itself', hide],
+    ['omit', pipe(omit('card'), shape)],
+    ['pick', pipe(pick('total'), shape)],
     ['pipe', pipe(hide, shape)],
     ['a pipe in a pipe', pipe(pipe(hide), shape)],
     ['map', pipe(map(hide), shape)],
@@ -62,8 +66,8 @@ describe('a pipeline whose transform hides fields', () => {
     },
   )
 
-  it('is not asked where nothing is redacted', () => {
-    pipelineOf(pipe(omit('card'), shape), deadLetterMessage())
+  it('is not asked where nothing is hidden', () => {
+    pipelineOf(pipe(rename({ card: 'cc' }), shape), deadLetterMessage())
     pipelineOf(shape, deadLetterMessage({ redact: hide }))
   })
 })
@@ -89,6 +93,8 @@ describe('what is known of hidden fields', () => {
     const hashing = redact({ b: { hash: { key } } })
     expect(needsOf(hide, hashing).hiding).toBe('once')
     expect(needsOf(hashing, hide).hiding).toBe('once')
+    expect(needsOf(omit('b'), hashing).hiding).toBe('once')
+    expect(needsOf(omit('b'), pick('a')).hiding).toBe('repeatable')
     expect(needsOf(shape).hiding).toBeUndefined()
   })
 })
@@ -99,8 +105,12 @@ describe('the dead letter of an event of which fields are hidden', () => {
   })
   const messageOf = (redaction: unknown) => deadLetterMessage({ redact: redaction } as DeadLetterMessageOptions)
 
-  it('holds the event without them, and says so', async () => {
-    const { pipeline, letters } = pipelineOf(failing, messageOf(hide))
+  it.each([
+    ['redact', hide],
+    ['omit', omit('card')],
+    ['pick', pick('total')],
+  ])('holds the event without them, and says so, with %s', async (_, redaction) => {
+    const { pipeline, letters } = pipelineOf(failing, messageOf(redaction))
     await pipeline.run()
     const [letter] = letters.messages
     expect(Buffer.from(letter?.body ?? []).toString()).not.toContain('4111')

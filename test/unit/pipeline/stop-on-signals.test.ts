@@ -52,6 +52,32 @@ describe('stopOnSignals', () => {
     expect(exit.mock.calls).toEqual([[code]])
   })
 
+  test.each([
+    ['stopped', 0],
+    ['failed', 1],
+  ] as const)(
+    'leaves no listener, and with `exit` ends the process, where the pipeline has %s already',
+    async (state, code) => {
+      const exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never)
+      const before = counts()
+      const { pipeline, give, sink } = await startedBench()
+      const done = pipeline.done.catch(() => {})
+      await give(record(1))
+      if (code === 1) await sink.sent[0]!.refuse({ retryable: false })
+      else await sink.sent[0]!.ack()
+      if (code === 0) await pipeline.stop()
+      await done
+      expect(pipeline.state).toBe(state)
+      stopOnSignals(pipeline, { signals: SIGNALS })()
+      await settle()
+      expect(exit).not.toHaveBeenCalled()
+      stopOnSignals(pipeline, { signals: SIGNALS, exit: true })
+      expect(counts()).toEqual(before)
+      await settle()
+      expect(exit.mock.calls).toEqual([[code]])
+    },
+  )
+
   test('can be undone', async () => {
     const before = counts()
     const { pipeline } = await startedBench()

@@ -48,6 +48,37 @@ describe('the fake clock', () => {
     expect([cleared, repeated]).toEqual([0, 3])
   })
 
+  it('clears also a timer that was set before it: it does not fire in real time', async () => {
+    let fired = 0
+    const timeout = setTimeout(() => fired++, 1)
+    const interval = setInterval(() => fired++, 1)
+    const passed = new Promise(resolve => setTimeout(resolve, 20))
+    clock = fakeClock()
+    clearTimeout(timeout)
+    clearInterval(interval)
+    clearTimeout(undefined)
+    await passed
+    expect(fired).toBe(0)
+  })
+
+  it('starts the delay of a timer anew with `refresh`, unless it was cleared', async () => {
+    clock = fakeClock({ now: 0 })
+    const ran: number[] = []
+    const timer = setTimeout(() => ran.push(Date.now()), 100)
+    await clock.advance(80)
+    expect(timer.refresh()).toBe(timer)
+    await clock.advance(99)
+    expect(ran).toEqual([])
+    await clock.advance(1)
+    timer.refresh()
+    await clock.advance(100)
+    expect(ran).toEqual([180, 280])
+    clearTimeout(timer)
+    timer.refresh()
+    await clock.advance(100)
+    expect(ran).toEqual([180, 280])
+  })
+
   it('gives the real clock back', () => {
     clock = fakeClock()
     expect(Date.now).not.toBe(real.now)

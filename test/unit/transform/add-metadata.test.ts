@@ -1,3 +1,4 @@
+import { Long } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { changeEventMessage } from '../../../src/message/change-event-message.js'
 import { addMetadata } from '../../../src/transform/add-metadata.js'
@@ -34,15 +35,17 @@ describe('addMetadata', () => {
   })
 
   it('refuses what is no object, at once or when the function returns it', () => {
-    for (const fields of [null, 'a', [1]]) {
+    for (const fields of [null, 'a', [1], new Map([['a', 1]]), new Date(0), new Long(1)]) {
       expect(() => addMetadata(fields as never)).toThrow(
-        'Expected `fields of addMetadata` to be an object or a function',
+        'Expected `fields of addMetadata` to be a plain object or a function',
       )
     }
     const returning = (value: unknown) => () => addMetadata(() => value as object)(insertEvent)
     expect(returning(undefined)).toThrow(expect.objectContaining({ code: 'CDC_TRANSFORM_UNDEFINED' }))
     expect(returning(Promise.resolve({}))).toThrow('got a promise')
     expect(returning([])).toThrow('got an array')
+    expect(returning(new Map([['a', 1]]))).toThrow('got an instance of a class')
+    expect(() => addMetadata(() => Object.create(null))(insertEvent)).not.toThrow()
     expect(returning(null)).toThrow(expect.objectContaining({ code: 'CDC_TRANSFORM_FAILED' }))
   })
 })

@@ -13,6 +13,17 @@ describe('onlyOperations', () => {
     }
   })
 
+  it('fails on what is no change event, instead of filtering all of them', () => {
+    for (const document of [{ _id: 1 }, { operationType: 5 }, null, 'text']) {
+      expect(() => onlyOperations('insert')(document as never)).toThrow(
+        expect.objectContaining({
+          code: 'CDC_TRANSFORM_FAILED',
+          message: expect.stringContaining('Expected a change event with `operationType`'),
+        }),
+      )
+    }
+  })
+
   it('refuses unknown operations and lists those it knows', () => {
     expect(() => onlyOperations('upsert' as never)).toThrow(
       expect.objectContaining({

@@ -96,6 +96,8 @@ describe('redact', () => {
     ['lines.0.sku', 'lines.1.sku', 1, { 'lines.1.sku': 1 }],
     ['lines.0.sku', 'lines.0.sku', 's', {}],
     ['tags.0', 'tags.0', 's', { 'tags.0': null }],
+    ['0', '0', 's', {}],
+    ['2023', '2023', 's', {}],
     ['tags.0', 'tags.1', 1, { 'tags.1': 1 }],
     ['__proto__', '__proto__', 's', {}],
     ['__proto__.x', '__proto__.x', 's', {}],

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Long } from 'mongodb'
+import { DBRef, Long } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { splitArray } from '../../../src/transform/split-array.js'
 import { deleteEvent, dropEvent, insertEvent, updateEvent } from '../message/events.js'
@@ -51,6 +51,29 @@ describe('splitArray', () => {
     )
     expect(failing('a.low', { a: Long.fromNumber(1) })).toThrow('Expected `fullDocument.a` of splitArray')
     expect(failing('lines', { lines: 'secret' })).not.toThrow('secret')
+  })
+
+  it.each([
+    ['a date', new Date(0)],
+    ['a map', new Map([['x', [1]]])],
+    ['bytes', Buffer.from('x')],
+    ['a regular expression', /x/],
+  ])('takes %s for no document, instead of filtering the event', (_, at) => {
+    expect(() => documentsOf('at.x', { at })).toThrow(
+      expect.objectContaining({
+        code: 'CDC_TRANSFORM_FAILED',
+        message: expect.stringContaining('Expected `fullDocument.at` of splitArray to be a document'),
+      }),
+    )
+  })
+
+  it('splits an array within what the driver takes for a reference, which is a document', () => {
+    const ref = new DBRef('users', 1 as never, 'db', { tags: ['a', 'b'] })
+    expect(documentsOf('ref.tags', { _id: 1, ref })).toEqual([
+      { _id: 1, ref: { $ref: 'users', $id: 1, $db: 'db', tags: 'a' } },
+      { _id: 1, ref: { $ref: 'users', $id: 1, $db: 'db', tags: 'b' } },
+    ])
+    expect(documentsOf('tags', ref)[1]).toEqual({ $ref: 'users', $id: 1, $db: 'db', tags: 'b' })
   })
 
   it('takes names from data for data', () => {

@@ -6,6 +6,7 @@ import { map } from '../../../src/transform/map.js'
 import { omit } from '../../../src/transform/omit.js'
 import { pipe } from '../../../src/transform/pipe.js'
 import { redact } from '../../../src/transform/redact.js'
+import { rename } from '../../../src/transform/rename.js'
 import type { StandardSchema } from '../../../src/transform/standard-schema.js'
 import { validate } from '../../../src/transform/validate.js'
 import { when } from '../../../src/transform/when.js'
@@ -100,7 +101,8 @@ describe('validate', () => {
     for (const step of [validate(schema), validate(later as typeof schema)] as never[]) {
       expect(await textOf(pipe(step, hide))).toMatch(/got issues at fullDocument\.people\.…$/)
       expect(await textOf(pipe(pipe(step), when(always, hide)))).toMatch(/got issues at fullDocument\.people\.…$/)
-      expect(await textOf(pipe(step, omit('people')))).toContain(full)
+      expect(await textOf(pipe(step, omit('people')))).toMatch(/got issues at fullDocument\.people\.…$/)
+      expect(await textOf(pipe(step, rename({ people: 'persons' })))).toContain(full)
       expect(await textOf(pipe(redact({ age: 'remove' }) as never, step))).toContain(full)
     }
   })
