@@ -1,4 +1,4 @@
-// npm run test:matrix: the integration tests with each supported major of the two peers; takes about as many times five
+// npm run test:matrix: the integration tests with each supported major of the two peers; takes about as many times six
 // minutes as there are rows. `npm test` runs a part of them with the oldest of both (project `oldest`).
 
 import { spawnSync } from 'node:child_process'
