@@ -16,6 +16,7 @@ import {
   transactionOf,
 } from './event-facts.js'
 import { MAX_ROUTING_KEY_BYTES, routingKeyTemplate } from './routing-key.js'
+import { transactionIndexOf } from './transaction-index.js'
 
 /** What all message shapes have in common: everything of a message but its body. */
 export interface MessageOptions<E extends ChangeEvent = ChangeStreamDocument> {
@@ -171,7 +172,11 @@ function addOwnHeaders(
   if (db !== undefined) headers['x-cdc-database'] = db
   if (coll !== undefined) headers['x-cdc-collection'] = coll
   if (clusterTime !== undefined) headers['x-cdc-cluster-time'] = clusterTime
-  if (transaction !== undefined) headers['x-cdc-transaction'] = transaction
+  if (transaction !== undefined) {
+    headers['x-cdc-transaction'] = transaction
+    const index = transactionIndexOf(tokenOf(event) ?? '')
+    if (index !== undefined) headers['x-cdc-transaction-index'] = index
+  }
   if (document !== undefined) headers['x-cdc-document'] = document
   if (token !== undefined && token.length <= MAX_HEADER_LENGTH) headers['x-cdc-token'] = token
 }

@@ -165,7 +165,7 @@ describe('before and after in a Debezium message', () => {
 })
 
 describe('a transaction', () => {
-  it('is named in the header of each of its messages, and of no other', () =>
+  it('is named in the header of each of its messages, with the place in it, and of no other', () =>
     inDatabase(uri, async (db, client) => {
       const orders = await db.createCollection('orders')
       const queue = unique('transaction')
@@ -181,7 +181,9 @@ describe('a transaction', () => {
       await transaction()
       await orders.insertOne({})
       await transaction()
-      const names = (await inbox.take(5)).map(({ headers }) => headers['x-cdc-transaction'])
+      const all = (await inbox.take(5)).map(({ headers }) => headers)
+      const names = all.map(headers => headers['x-cdc-transaction'])
+      expect(all.map(headers => headers['x-cdc-transaction-index'])).toEqual([0, 1, undefined, 0, 1])
       expect(names[0]).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}:\d+$/)
       expect([names[1], names[2]]).toEqual([names[0], undefined])
       expect(names[4]).toBe(names[3])
