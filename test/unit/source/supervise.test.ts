@@ -32,6 +32,17 @@ afterEach(async () => {
   expect(surprises.splice(0)).toEqual([])
 })
 
+/** Reads, aborts after so many turns of the promises, and waits for the end. */
+async function abortedAfter(turns: number, server: FakeServer): Promise<void> {
+  const reading = supervise(start, server.abort.signal, server.supervised())
+  const all = (async () => {
+    for await (const _ of reading);
+  })()
+  for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+  server.abort.abort()
+  await all
+}
+
 describe('after a fault that passes', () => {
   it.each(passing)('goes on behind the last event it handed out: %s', async (_, error) => {
     const server = new FakeServer([[batch(), batch(2, 3), error], [batch(), batch(4), error], error, [batch(5)]])
@@ -288,13 +299,7 @@ describe('an event that is too large', () => {
     'does not hold up an abort (%i turns in)',
     async turns => {
       const server = new FakeServer([[batch(2), tooLarge], [batch(3), tooLarge], [batch(), alone(4)], [batch(5)]])
-      const reading = supervise(start, server.abort.signal, server.supervised())
-      const all = (async () => {
-        for await (const _ of reading);
-      })()
-      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
-      server.abort.abort()
-      await all
+      await abortedAfter(turns, server)
       expect(server.closed).toBe(server.openedAt.length)
     },
   )
@@ -458,13 +463,7 @@ describe('an abort', () => {
     'ends without an error and closes the reader, whenever it comes (%i turns in)',
     async turns => {
       const server = new FakeServer([[batch(), batch(2), batch(3), batch(4), batch(5), reset], [batch(6)]])
-      const reading = supervise(start, server.abort.signal, server.supervised())
-      const all = (async () => {
-        for await (const _ of reading);
-      })()
-      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
-      server.abort.abort()
-      await all
+      await abortedAfter(turns, server)
       expect(server.closed).toBe(server.openedAt.length)
     },
   )
