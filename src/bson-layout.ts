@@ -9,7 +9,6 @@ export const STRING = 0x02
 export const DOCUMENT = 0x03
 export const ARRAY = 0x04
 export const BINARY = 0x05
-export const UNDEFINED = 0x06
 export const OBJECT_ID = 0x07
 export const BOOLEAN = 0x08
 export const DATE = 0x09

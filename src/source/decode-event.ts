@@ -49,8 +49,8 @@ export class EventDecoder {
     const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
     const event: Fields = {}
     const read = orUndecodable(() =>
-      this.#read(bytes, 0, event, (...field) => {
-        this.#readRare(event, bytes, ...field)
+      this.#read(bytes, 0, event, (type, name, from, to) => {
+        this.#readRare(event, bytes, type, name, from, to)
         return true
       }),
     )
@@ -100,19 +100,20 @@ export class EventDecoder {
 
   /** What only the event itself has: documents, and values of types that hardly ever come. */
   #readRare(event: Fields, bytes: Buffer, type: number, name: string, from: number, to: number): void {
-    // The library's binaries share the bytes that they are made of, and with them the whole reply of the server.
-    const value = copyOf(bytes.subarray(from, to))
+    const value = bytes.subarray(from, to)
     if (type !== DOCUMENT) event[name] = (this.#documents.decode(documentOf(type, value)) as { v: unknown }).v
-    else if (isDeferrable(name)) {
-      defer(event, name, new DeferredDocument(value, this.#documents))
-    } else {
+    else if (isDeferrable(name)) defer(event, name, new DeferredDocument(copyOf(value), this.#documents))
+    else {
       const document: Fields = {}
-      event[name] = this.#read(bytes, from, document) ? document : this.#documents.decode(value)
+      event[name] = this.#read(bytes, from, document) ? document : this.#documents.decode(copyOf(value))
     }
   }
 }
 
-/** As `Buffer.from`, in half the time. */
+/**
+ * What the library gets has to be a copy: its binaries share the bytes that they are made of, and with them the whole
+ * reply of the server. As `Buffer.from`, in half the time.
+ */
 function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafe(bytes.length)
   copy.set(bytes)
