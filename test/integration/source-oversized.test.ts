@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { type Db, Int32, type MongoClient, type Timestamp } from 'mongodb'
-import { describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type MongoService, startMongo } from '../../scripts/services/index.mjs'
 import { documentImageOf } from '../../src/document-image.js'
 import type { SourceEvents } from '../../src/events.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
@@ -8,8 +9,18 @@ import type { ChangeStreamSourceOptions } from '../../src/source/source-options.
 import { type AnyRecord, connect, cursorsOf, eventOf, Reading, reading, withDatabase } from './support/mongo.js'
 import { now, truth } from './support/truth.js'
 
-const uri = inject('mongoUri')
 const readers = ['command', 'driver'] as const
+
+// A server of this file alone: fail points are the server's, and another file sets them too.
+let mongo: MongoService
+let uri: string
+
+beforeAll(async () => {
+  mongo = await startMongo()
+  uri = mongo.uri
+})
+
+afterAll(() => mongo?.stop())
 
 type Given = Partial<ChangeStreamSourceOptions>
 type Told = Parameters<SourceEvents['oversized']>[0]
