@@ -41,6 +41,11 @@ export default defineConfig({
         },
       },
       {
+        // Faults that last longer than `npm test` should: `npm run test:long`.
+        resolve: { alias: { mongodb, amqplib } },
+        test: { name: 'long', include: ['test/long/**/*.test.ts'], ...servers, testTimeout: 300_000 },
+      },
+      {
         resolve: { alias: { mongodb: 'mongodb-6', amqplib: 'amqplib-0' } },
         test: {
           name: 'oldest',
