@@ -14,25 +14,36 @@ const SOON = 2_000
 afterEach(() => vi.restoreAllMocks())
 
 function property(tally: Tally, bug?: PlantedBug): fc.IAsyncProperty<[Schedule]> {
-  return fc.asyncProperty(schedules.map(drawn => drawn.within(bug?.within ?? {})), async schedule => {
-    await play(schedule, tally, bug)
-  })
+  return fc.asyncProperty(
+    schedules.map(drawn => drawn.within(bug?.within ?? {})),
+    async schedule => {
+      await play(schedule, tally, bug)
+    },
+  )
 }
 
-test(`in ${numRuns} random schedules of faults nothing is lost, and every other promise holds as well`, async () => {
-  const tally: Tally = new Map()
-  await fc.assert(property(tally), { numRuns, seed })
-  expect(tally.get('schedule')).toBe(numRuns)
-  const kinds = ['read', ...Object.keys(deeds)]
-  expect(kinds.filter(kind => (tally.get(kind) ?? 0) < numRuns / 1_000)).toEqual([])
-}, 60_000 + numRuns * 10)
+test(
+  `in ${numRuns} random schedules of faults nothing is lost, and every other promise holds as well`,
+  async () => {
+    const tally: Tally = new Map()
+    await fc.assert(property(tally), { numRuns, seed })
+    expect(tally.get('schedule')).toBe(numRuns)
+    const kinds = ['read', ...Object.keys(deeds)]
+    expect(kinds.filter(kind => (tally.get(kind) ?? 0) < numRuns / 1_000)).toEqual([])
+  },
+  60_000 + numRuns * 10,
+)
 
 describe('the schedules notice when', () => {
-  test.each(Object.entries({ ...pipelineBugs, ...publisherBugs }))('%s', async (_, bug) => {
-    bug.patch?.()
-    const found = await fc.check(property(new Map(), bug), { numRuns: SOON, seed, endOnFailure: true })
-    expect(String((found.errorInstance as Error | undefined)?.message)).toMatch(bug.noticedBy)
-  }, 60_000)
+  test.each(Object.entries({ ...pipelineBugs, ...publisherBugs }))(
+    '%s',
+    async (_, bug) => {
+      bug.patch?.()
+      const found = await fc.check(property(new Map(), bug), { numRuns: SOON, seed, endOnFailure: true })
+      expect(String((found.errorInstance as Error | undefined)?.message)).toMatch(bug.noticedBy)
+    },
+    60_000,
+  )
 })
 
 test('a schedule that fails shrinks to a few lines that say what happens', async () => {

@@ -232,20 +232,20 @@ export class Broker {
     return 'closed'
   }
 
-  /** What was written to channels that were given up is read after all. */
+  /** What was written to channels that were given up, or whose process is gone, is read after all. */
   readAbandoned(): boolean {
     const channels = this.#abandoned.splice(0)
     for (const { wire } of channels) for (const message of wire) this.#books.arrived(message, true)
     return channels.some(({ wire }) => wire.length > 0)
   }
 
-  /** The process at the other end is gone, after so many of its messages were read. */
+  /** The process at the other end is gone, after so many of its messages were read; the others may come late. */
   forget(n: number): void {
     const { channel } = this
-    this.channel = undefined
     if (channel && !this.#deaf) this.#read(channel, n)
-    this.#abandoned = []
+    this.channel = undefined
     this.silent = false
+    if (channel?.open) this.#abandoned.push(channel)
   }
 
   get #deaf(): boolean {

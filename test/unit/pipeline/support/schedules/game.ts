@@ -101,15 +101,17 @@ export class Game {
   }
 
   /** Asks it to stop; with its own time for what is in flight, or another one. */
-  stop(drainTimeoutMs?: number): void {
+  stop(drainTimeoutMs?: number): true {
     this.pipeline.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs }).catch(() => undefined)
     this.#mustEndBy(this.#time() + (drainTimeoutMs ?? DRAIN_MS))
+    return true
   }
 
   /** The process dies at once; its last `arriving` messages, and a save, may have got through. */
-  crash(arriving: number): void {
+  crash(arriving: number): true {
     this.#leave(arriving)
     this.begin()
+    return true
   }
 
   /** Lets happen what can happen without time, then looks at everything; an ended process is replaced. */
@@ -182,7 +184,10 @@ export class Game {
   }
 
   /** Once more first; then each of the others, some of them only when the schedule says so. */
-  #policy({ event, attempts }: EventFailure<Change>, alive: () => boolean): FailedEventDecision | Promise<FailedEventDecision> {
+  #policy(
+    { event, attempts }: EventFailure<Change>,
+    alive: () => boolean,
+  ): FailedEventDecision | Promise<FailedEventDecision> {
     const { n } = event
     const decision = attempts < 3 ? 'retry' : (['skip', 'dead-letter', 'stop'] as const)[n % 3]!
     if (n % 2 === 0) return decision
@@ -235,7 +240,7 @@ function publisher(broker: Broker, alive: () => boolean): RabbitPublisher {
   return new RabbitPublisher({
     connect: () => connectTo(broker, alive),
     topology: 'none',
-    confirmTimeoutMs: 2_000,
+    confirmTimeoutMs: 1_000,
     connectTimeoutMs: 1_000,
     reconnect: { minDelayMs: 10, maxDelayMs: 4_000 },
   })

@@ -35,8 +35,8 @@ function nothingIsInvented(ledger: Ledger): string | undefined {
 /** The first and last places in the queue of each change's messages; dead letters have none. */
 function places({ arrivals }: Ledger): Map<string, { first: number; last: number }> {
   const found = new Map<string, { first: number; last: number }>()
-  arrivals.forEach(({ body, name, late }, at) => {
-    if (late || body.endsWith('/letter')) return
+  arrivals.forEach(({ body, name }, at) => {
+    if (body.endsWith('/letter')) return
     const place = found.get(name)
     if (place) place.last = at
     else found.set(name, { first: at, last: at })
@@ -137,10 +137,15 @@ export interface Limits {
 }
 
 /** I8: limits, one event and two batches, which here are small. `handed`: what the source has given away by now. */
-export function checkMemory(limits: Limits, stats: PipelineStats, handed: { events: number; bytes: number }): string | undefined {
+export function checkMemory(
+  limits: Limits,
+  stats: PipelineStats,
+  handed: { events: number; bytes: number },
+): string | undefined {
   const { maxInFlight, maxInFlightBytes } = limits
   if (stats.peakInFlight > maxInFlight) return `I8: ${stats.peakInFlight} events were in flight`
-  if (stats.peakInFlightBytes > 2 * (maxInFlightBytes + LARGEST)) return `I8: ${stats.peakInFlightBytes} bytes were in flight`
+  if (stats.peakInFlightBytes > 2 * (maxInFlightBytes + LARGEST))
+    return `I8: ${stats.peakInFlightBytes} bytes were in flight`
   const { published, filtered, skipped, deadLettered } = stats
   const held = handed.events - published - filtered - skipped - deadLettered
   return held > maxInFlight + 1 + 2 * MAX_BATCH ? `I8: ${held} events are in memory` : undefined
@@ -155,6 +160,7 @@ export function checkUnsaved(limits: Limits, stats: PipelineStats, ledger: Ledge
   const { inFlight, unsavedEvents } = stats
   const left = ledger.arrivedUnsaved(ledger.arrivedBefore).size
   if (unsavedEvents > limits.maxUnsavedEvents + limits.maxInFlight) return `I7: ${unsavedEvents} events are not saved`
-  if (left > inFlight + unsavedEvents + ledger.repeated) return `I7: ${left} events will come again, expected ${inFlight + unsavedEvents}`
+  if (left > inFlight + unsavedEvents + ledger.repeated)
+    return `I7: ${left} events will come again, expected ${inFlight + unsavedEvents}`
   return undefined
 }

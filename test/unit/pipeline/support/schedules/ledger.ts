@@ -110,7 +110,8 @@ export class Ledger implements BrokerBooks {
   /** Names of the changes behind the stored position of which something has arrived; from the `since`th arrival on. */
   arrivedUnsaved(since = 0): ReadonlySet<string> {
     const position = this.stored?.clusterTime.t ?? 0
-    const names = this.arrivals.slice(since).map(({ name }) => name)
+    const arrived = this.arrivals.slice(since).filter(({ late }) => !late)
+    const names = arrived.map(({ name }) => name)
     return new Set(names.filter(name => (this.change(name)?.n ?? 0) > position))
   }
 
@@ -144,7 +145,8 @@ export class Ledger implements BrokerBooks {
    */
   endedCleanly(): void {
     const position = this.stored?.clusterTime.t ?? 0
-    for (const { body, name } of this.arrivals.slice(this.arrivedBefore)) {
+    for (const { body, name, late } of this.arrivals.slice(this.arrivedBefore)) {
+      if (late) continue
       if (!this.#wentBack || (this.change(name)?.n ?? 0) <= position) this.#finished.add(body)
     }
   }

@@ -94,7 +94,13 @@ function recordOf(change: Change): SourceRecord<Change> {
   const { n, name, key, nature } = change
   const clusterTime = { t: n, i: 0 }
   if (nature === 'mark') return { position: { kind: 'highWaterMark', clusterTime } }
-  const record = { position: { kind: 'event', clusterTime } as const, id: name, event: change, size: sizeOf(change), time: n }
+  const record = {
+    position: { kind: 'event', clusterTime } as const,
+    id: name,
+    event: change,
+    size: sizeOf(change),
+    time: n,
+  }
   return key === undefined ? record : { ...record, key }
 }
 
@@ -183,7 +189,7 @@ export class Transforms {
     const messages = messagesOf(change).map(messageOf)
     if (messages.length === 0) return null
     const [first = messageOf('')] = messages
-    if (this.mended.has(name)) return first
+    if (this.mended.has(name)) return messages
     if (nature === 'throws') throw new Error('it throws')
     if (nature === 'hangs') return new Promise(() => {})
     if (nature === 'slow') return new Promise(resolve => this.#slow.push(() => resolve(first)))

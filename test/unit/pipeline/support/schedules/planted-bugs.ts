@@ -22,13 +22,14 @@ export interface PlantedBug extends Bug {
 export const pipelineBugs: Readonly<Record<string, PlantedBug>> = {
   'the position is saved on receipt': {
     noticedBy: /^I5/,
-    spoil: (options, { stream }) => withStore(options, ({ save, ...store }) => ({
-      ...store,
-      save: checkpoint => {
-        const clusterTime = { t: Math.max(checkpoint.position.clusterTime.t, stream.cursor), i: 0 }
-        return save({ ...checkpoint, position: { ...checkpoint.position, clusterTime } })
-      },
-    })),
+    spoil: (options, { stream }) =>
+      withStore(options, ({ save, ...store }) => ({
+        ...store,
+        save: checkpoint => {
+          const clusterTime = { t: Math.max(checkpoint.position.clusterTime.t, stream.cursor), i: 0 }
+          return save({ ...checkpoint, position: { ...checkpoint.position, clusterTime } })
+        },
+      })),
   },
   'a mark moves the position past what is in flight': {
     noticedBy: /^I5/,
@@ -71,17 +72,20 @@ export const pipelineBugs: Readonly<Record<string, PlantedBug>> = {
   },
   'a nack is taken for an ack': {
     noticedBy: /^I[15]/,
-    spoil: options => withSink(options, sink => ({
-      publish: (message, delivery) => sink.publish(message, delivery).catch(error => {
-        if ((error as { reason?: unknown }).reason !== 'nack') throw error
-      }),
-    })),
+    spoil: options =>
+      withSink(options, sink => ({
+        publish: (message, delivery) =>
+          sink.publish(message, delivery).catch(error => {
+            if ((error as { reason?: unknown }).reason !== 'nack') throw error
+          }),
+      })),
   },
   'a refused message is forgotten': {
     noticedBy: /^I9/,
-    spoil: options => withSink(options, sink => ({
-      publish: (message, delivery) => sink.publish(message, delivery).catch(() => new Promise(() => {})),
-    })),
+    spoil: options =>
+      withSink(options, sink => ({
+        publish: (message, delivery) => sink.publish(message, delivery).catch(() => new Promise(() => {})),
+      })),
   },
   'a dead letter is not waited for': {
     noticedBy: /^I[15]/,
@@ -142,19 +146,22 @@ export const pipelineBugs: Readonly<Record<string, PlantedBug>> = {
   },
   'messages are sent twice': {
     noticedBy: /^I(7|11)/,
-    spoil: options => withSink(options, sink => ({
-      publish: (message, delivery) => {
-        sink.publish(message, delivery).catch(() => undefined)
-        return sink.publish(message, delivery)
-      },
-    })),
+    spoil: options =>
+      withSink(options, sink => ({
+        publish: (message, delivery) => {
+          sink.publish(message, delivery).catch(() => undefined)
+          return sink.publish(message, delivery)
+        },
+      })),
   },
   'a message is made up': {
     noticedBy: /^I2/,
     spoil: ({ transform, ...options }) => ({
       ...options,
       transform: (change, context) =>
-        change.nature === 'filtered' ? { body: Buffer.from(`${change.name}/0`), routingKey: 'key' } : transform(change, context),
+        change.nature === 'filtered'
+          ? { body: Buffer.from(`${change.name}/0`), routingKey: 'key' }
+          : transform(change, context),
     }),
   },
   'everything is read at once': {
@@ -190,7 +197,9 @@ export const publisherBugs: Readonly<Record<string, PlantedBug>> = {
     noticedBy: /^I9/,
     patch: () => {
       const { takeUnconfirmed } = ConfirmTable.prototype
-      vi.spyOn(ConfirmTable.prototype, 'takeUnconfirmed').mockImplementation(function (this: ConfirmTable<object, unknown>) {
+      vi.spyOn(ConfirmTable.prototype, 'takeUnconfirmed').mockImplementation(function (
+        this: ConfirmTable<object, unknown>,
+      ) {
         takeUnconfirmed.call(this)
         return []
       })
@@ -201,7 +210,9 @@ export const publisherBugs: Readonly<Record<string, PlantedBug>> = {
     within: { sink: 'rabbit', ordering: 'pipelined' },
     patch: () => {
       const { takeUnconfirmed } = ConfirmTable.prototype
-      vi.spyOn(ConfirmTable.prototype, 'takeUnconfirmed').mockImplementation(function (this: ConfirmTable<object, unknown>) {
+      vi.spyOn(ConfirmTable.prototype, 'takeUnconfirmed').mockImplementation(function (
+        this: ConfirmTable<object, unknown>,
+      ) {
         return takeUnconfirmed.call(this).reverse()
       })
     },
@@ -229,7 +240,10 @@ function withStore(options: Options, wrap: (store: CheckpointStore) => Checkpoin
   return { ...options, checkpointStore: wrap(options.checkpointStore) }
 }
 
-function withSink(options: Options, wrap: (sink: Sink<RabbitMessage>) => Pick<Sink<RabbitMessage>, 'publish'>): Options {
+function withSink(
+  options: Options,
+  wrap: (sink: Sink<RabbitMessage>) => Pick<Sink<RabbitMessage>, 'publish'>,
+): Options {
   const { sink } = options
   const wrapped: Sink<RabbitMessage> = Object.create(sink, { publish: { value: wrap(sink).publish } })
   // Private members are found through the real one only.
@@ -244,7 +258,10 @@ type Confirm = ConfirmTable<object, unknown>['confirm']
 
 function patchConfirm(patched: (confirm: Confirm, ...given: Parameters<Confirm>) => number): void {
   const { confirm } = ConfirmTable.prototype
-  vi.spyOn(ConfirmTable.prototype, 'confirm').mockImplementation(function (this: ConfirmTable<object, unknown>, ...given) {
+  vi.spyOn(ConfirmTable.prototype, 'confirm').mockImplementation(function (
+    this: ConfirmTable<object, unknown>,
+    ...given
+  ) {
     return patched(confirm.bind(this) as Confirm, ...given)
   })
 }

@@ -72,15 +72,15 @@ const acts: Record<Deed, (game: Game, n: number) => boolean | Promise<boolean>> 
   'policy decides': game => game.decide(),
   pause: ({ pipeline }) => moved(pipeline.pause()),
   resume: ({ pipeline }) => moved(pipeline.resume()),
-  stop: game => moved(game.stop()),
-  'stop within seconds': (game, n) => moved(game.stop((n - 1) * 1_000)),
-  'crash after': (game, n) => moved(game.crash(n - 1)),
+  stop: game => game.stop(),
+  'stop within seconds': (game, n) => game.stop((n - 1) * 1_000),
+  'crash after': (game, n) => game.crash(n - 1),
   wait: (game, n) => game.wait(waits[n] ?? 0).then(() => true),
 }
 
 /** What becomes of a pause or a resume shows in the books. */
-function moved(move: Promise<unknown> | void): true {
-  move?.catch(() => undefined)
+function moved(move: Promise<unknown>): true {
+  move.catch(() => undefined)
   return true
 }
 
@@ -95,7 +95,7 @@ async function drain(game: Game): Promise<void> {
     while (broker.confirm(3, true)) await game.settle()
     expectNothing(ledger)
     if (isDone(game)) return
-    if (game.now > until) throw new Error(`I9: ${unfinished(ledger)} after everything was healed`)
+    if (game.now > until) throw new Error(`I9: ${open(ledger)} after everything was healed`)
     await game.wait(ms)
   }
 }
@@ -105,9 +105,8 @@ function isDone({ ledger, pipeline }: Game): boolean {
   return (ledger.stored?.clusterTime.t ?? 0) >= ledger.stream.length && pipeline.stats().inFlight === 0
 }
 
-function unfinished({ stream, stored, ...ledger }: Ledger): string {
-  void ledger
-  return `position ${stored?.clusterTime.t} of ${stream.length} is reached`
+function open({ stream, stored }: Ledger): string {
+  return `position ${stored?.clusterTime.t ?? 'none'} of ${stream.length} is saved`
 }
 
 /** I11: a drained pipeline ends as drained, and the next one has nothing to send. */

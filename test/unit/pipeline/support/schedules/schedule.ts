@@ -104,7 +104,9 @@ const drawn: readonly Drawn[] = [
   { key: undefined, nature: 'plain' },
   { key: undefined, nature: 'mark' },
   { key: undefined, nature: 'mark' },
-  ...natures.flatMap(nature => [...keys, ...(nature === 'double' ? [undefined] : [])].map((key): Drawn => ({ key, nature }))),
+  ...natures.flatMap(nature =>
+    [...keys, ...(nature === 'double' ? [undefined] : [])].map((key): Drawn => ({ key, nature })),
+  ),
 ]
 
 type DrawnStep = readonly Drawn[] | { readonly deed: Deed; readonly n: number }
@@ -131,7 +133,14 @@ const setup: fc.Arbitrary<Setup> = fc.record({
 
 /** Any schedule. */
 export const schedules: fc.Arbitrary<Schedule> = fc
-  .tuple(setup, fc.array(fc.oneof({ weight: 3, arbitrary: deed }, { weight: 1, arbitrary: batch }), { minLength: 1, maxLength: 16, size: 'max' }))
+  .tuple(
+    setup,
+    fc.array(fc.oneof({ weight: 3, arbitrary: deed }, { weight: 1, arbitrary: batch }), {
+      minLength: 1,
+      maxLength: 16,
+      size: 'max',
+    }),
+  )
   .map(([chosen, steps]) => {
     const name = naming()
     return new Schedule(
