@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type PlantedBug, pipelineBugs, publisherBugs } from './support/schedules/planted-bugs.js'
+import { type PlantedBug, pipelineBugs } from './support/schedules/pipeline-bugs.js'
 import { play, type Tally } from './support/schedules/play.js'
+import { publisherBugs } from './support/schedules/publisher-bugs.js'
 import { deeds, type Schedule, schedules } from './support/schedules/schedule.js'
 
 // More schedules: RUNS=300000 SEED=7 npx vitest run --project unit test/unit/pipeline/schedules.test.ts
 const { RUNS, SEED } = process.env
 const numRuns = Number(RUNS ?? 20_000)
 const seed = Number(SEED ?? 1)
+/** Not a measure: a property that ran on behind its test would take the clock away from the next one. */
+const LONG_MS = 3_600_000
 /** In so many schedules each planted bug has to show. */
 const SOON = 2_000
 
@@ -31,7 +34,7 @@ test(
     const kinds = ['read', ...Object.keys(deeds)]
     expect(kinds.filter(kind => (tally.get(kind) ?? 0) < numRuns / 1_000)).toEqual([])
   },
-  60_000 + numRuns * 10,
+  LONG_MS,
 )
 
 describe('the schedules notice when', () => {
@@ -42,15 +45,19 @@ describe('the schedules notice when', () => {
       const found = await fc.check(property(new Map(), bug), { numRuns: SOON, seed, endOnFailure: true })
       expect(String((found.errorInstance as Error | undefined)?.message)).toMatch(bug.noticedBy)
     },
-    60_000,
+    LONG_MS,
   )
 })
 
-test('a schedule that fails shrinks to a few lines that say what happens', async () => {
-  const bug = pipelineBugs['a nack is taken for an ack']
-  const found = await fc.check(property(new Map(), bug), { numRuns: SOON, seed })
-  const [schedule] = found.counterexample ?? []
-  expect(schedule?.lines.slice(0, 2)).toEqual(['read a batch of 1 [a1]', 'nack number 1'])
-  expect(schedule?.lines.length).toBeLessThan(5)
-  expect(fc.stringify(schedule)).toContain('- nack number 1')
-}, 60_000)
+test(
+  'a schedule that fails shrinks to a few lines that say what happens',
+  async () => {
+    const bug = pipelineBugs['a nack is taken for an ack']
+    const found = await fc.check(property(new Map(), bug), { numRuns: SOON, seed })
+    const [schedule] = found.counterexample ?? []
+    expect(schedule?.lines.join(', ')).toMatch(/^read a batch of 1 \[a1\], nack (number|together) \d/)
+    expect(schedule?.lines.length).toBeLessThan(5)
+    expect(fc.stringify(schedule)).toContain('- read a batch of 1 [a1]')
+  },
+  LONG_MS,
+)

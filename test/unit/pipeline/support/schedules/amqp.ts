@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { AmqpConnection } from '../../../../../src/rabbit/amqp-types.js'
-import type { Broker, Channel } from './broker.js'
+import type { Broker } from './broker.js'
+import type { Channel } from './channel.js'
 
 /** Connects to the broker of a schedule as amqplib would. Never answers once the process is gone. */
 export async function connectTo(broker: Broker, alive: () => boolean): Promise<AmqpConnection> {

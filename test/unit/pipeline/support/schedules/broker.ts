@@ -1,40 +1,4 @@
-/** A message as the broker sees it. */
-export interface Wired {
-  readonly id: string
-  readonly body: string
-}
-
-/** What a channel of the broker tells its client. */
-export interface ChannelClient {
-  ack(tag: number, multiple: boolean): void
-  nack(tag: number, multiple: boolean): void
-  returned(message: Wired): void
-  /** The broker closed the channel, because of this message or together with the connection. */
-  lost(culprit: Wired | undefined): void
-}
-
-interface Handled extends Wired {
-  readonly tag: number
-  readonly returned: boolean
-}
-
-/** One channel in confirm mode: what was written and not read yet, and what was read and not confirmed yet. */
-export class Channel {
-  readonly wire: (Wired & { readonly tag: number })[] = []
-  handled: Handled[] = []
-  readonly client: ChannelClient
-  open = true
-  #tag = 0
-
-  constructor(client: ChannelClient) {
-    this.client = client
-  }
-
-  write(message: Wired): void {
-    this.#tag += 1
-    this.wire.push({ ...message, tag: this.#tag })
-  }
-}
+import { Channel, type ChannelClient, type Handled, storedOf, type Wired } from './channel.js'
 
 /** What happens at the broker, told to whoever keeps the books. */
 export interface BrokerBooks {
@@ -224,7 +188,7 @@ export class Broker {
     if (this.#deaf) {
       this.channel = undefined
       this.#abandoned.push(channel)
-      this.#books.unconfirmed(stored(channel))
+      this.#books.unconfirmed(storedOf(channel))
       return 'no answer'
     }
     this.#read(channel, channel.wire.length)
@@ -294,10 +258,6 @@ export class Broker {
     this.channel = undefined
     this.silent = false
     channel.open = false
-    this.#books.unconfirmed(stored(channel))
+    this.#books.unconfirmed(storedOf(channel))
   }
-}
-
-function stored({ handled }: Channel): readonly Wired[] {
-  return handled.filter(message => !message.returned)
 }

@@ -1,7 +1,8 @@
 import type { FailedEventAction } from '../../../../../src/events.js'
 import type { Position } from '../../../../../src/types.js'
-import type { BrokerBooks, Wired } from './broker.js'
+import type { BrokerBooks } from './broker.js'
 import { type Change, isFragile, letterOf, messagesOf, nameIn } from './change.js'
+import type { Wired } from './channel.js'
 
 /** One message in the queue. */
 export interface Arrival extends Wired {

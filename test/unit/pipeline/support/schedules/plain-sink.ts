@@ -1,5 +1,6 @@
 import type { Delivery, RabbitMessage, Sink } from '../../../../../src/types.js'
-import type { Broker, Channel, Wired } from './broker.js'
+import type { Broker } from './broker.js'
+import type { Channel, Wired } from './channel.js'
 
 interface Row extends Wired {
   readonly resolve: () => void
