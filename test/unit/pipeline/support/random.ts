@@ -8,8 +8,3 @@ export function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
-
-/** One turn of the event loop. */
-export function tick(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
-}
