@@ -42,20 +42,28 @@ function testsIn(cell: string): Named[] {
 }
 
 /** The titles that a file gives to its tests and suites, with `%s` and `${…}` as they stand there. */
-function titlesOf(path: string): string[] {
+function titlesOf(path: string): readonly string[] {
+  const known = titles.get(path) ?? readTitles(path)
+  titles.set(path, known)
+  return known
+}
+
+const titles = new Map<string, readonly string[]>()
+
+function readTitles(path: string): string[] {
   const file = ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest)
-  const titles: string[] = []
+  const found: string[] = []
   const collect = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && /^(?:it|test|describe)\b/.test(node.expression.getText(file))) {
       const [title] = node.arguments
       if (title && (ts.isStringLiteralLike(title) || ts.isTemplateExpression(title))) {
-        titles.push(ts.isStringLiteralLike(title) ? title.text : title.getText(file).slice(1, -1))
+        found.push(ts.isStringLiteralLike(title) ? title.text : title.getText(file).slice(1, -1))
       }
     }
     ts.forEachChild(node, collect)
   }
   collect(file)
-  return titles
+  return found
 }
 
 function problemOf({ path, name }: Named): string[] {
