@@ -39,7 +39,12 @@ it.each([
 })
 
 it('takes an operation and fields that only a later server knows for an event like any other', () => {
-  const fields = { operationType: 'moveSomewhere', ns: { db: 'd', coll: 'c' }, documentKey: undefined, whereTo: 'there' }
+  const fields = {
+    operationType: 'moveSomewhere',
+    ns: { db: 'd', coll: 'c' },
+    documentKey: undefined,
+    whereTo: 'there',
+  }
   const record = recordOf(fields)
   expect(record).toMatchObject({ id: token(5, 5)._data, event: { operationType: 'moveSomewhere', whereTo: 'there' } })
   const message = changeEventMessage()(record?.event as never) as { body: Uint8Array; headers: object }
