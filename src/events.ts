@@ -110,6 +110,12 @@ export type SourceEvents = {
   oversized: (oversized: { clusterTime: ClusterTime; id: string; outcome: OversizedOutcome }) => void
   /** The oplog no longer holds the changes from `from` on; with `onHistoryLost: 'now'` reading goes on at `to`. */
   historyLost: (lost: { from: ClusterTime; to?: ClusterTime; error: unknown }) => void
+  /**
+   * How many seconds of the oplog are left until the place where the source reads is lost, and how many it holds
+   * altogether. Every 30 s while somebody listens; the user needs `find` on `local.oplog.rs`, otherwise it is never
+   * told. Not behind mongos.
+   */
+  oplogWindow: (window: { secondsLeft: number; seconds: number }) => void
 }
 
 /** Events of a `RabbitPublisher`. */

@@ -44,11 +44,11 @@ export async function openOwnClient(uri: string): Promise<MongoClient> {
  * owner may have closed it on purpose.
  */
 export function connectedOnce(open: () => Promise<MongoClient>): () => Promise<MongoClient> {
-  let connected = false
+  let connected: MongoClient | undefined
   return async () => {
     const client = await open()
-    if (!connected) await client.connect()
-    connected = true
+    if (connected !== client) await client.connect()
+    connected = client
     return client
   }
 }

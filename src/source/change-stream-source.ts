@@ -12,11 +12,13 @@ import { classifySourceError } from './classify-error.js'
 import { clientWarnings } from './client-warnings.js'
 import { type Deployment, describeDeployment } from './deployment.js'
 import { readerOpener } from './open-reader.js'
+import { tellingWindow } from './oplog-window.js'
 import { assertUsable } from './position.js'
 import { type ChangeStreamSourceOptions, type ResolvedOptions, resolveSourceOptions } from './source-options.js'
 import { nowOf, originOf, startOf } from './start-position.js'
 import { reasonOf, supervise, type Tell } from './supervise.js'
-import { compileWatch } from './watch.js'
+import { timeSeriesIn } from './unwatchable.js'
+import { compileWatch, type Watch } from './watch.js'
 
 const Emitter: new () => TypedEmitter<SourceEvents> = EventEmitter as unknown as new () => TypedEmitter<SourceEvents>
 
@@ -90,7 +92,7 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       if (!told) this.#emit('watchChanged', { was, is: watch.digest })
       told = true
     }
-    yield* supervise<ChangeStreamDocument<TSchema>>(after, signal, {
+    const batches = supervise<ChangeStreamDocument<TSchema>>(after, signal, {
       ...this.#options,
       ...this.#options.retry,
       open: readerOpener({
@@ -102,7 +104,12 @@ export class ChangeStreamSource<TSchema extends Document = Document>
       }),
       now: async () => nowOf(await this.#deployment(), watch),
       random: Math.random,
-      tell: this.#tell(),
+      tell: this.#tell(watch),
+    })
+    yield* tellingWindow(batches, after, {
+      client: this.#client,
+      wanted: () => this.listenerCount('oplogWindow') > 0,
+      tell: seen => this.#emit('oplogWindow', seen),
     })
   }
 
@@ -159,13 +166,25 @@ export class ChangeStreamSource<TSchema extends Document = Document>
     for (const message of clientWarnings(options, this.#options.maxAwaitTimeMS)) this.#emit('warning', { message })
   }
 
-  #tell(): Tell {
+  async #warnOfTimeSeries({ database }: Watch): Promise<void> {
+    for (const name of await timeSeriesIn(this.#client, database, this.#options)) {
+      const message = `Change streams say nothing of the time-series collection "${name}" in "${database}"`
+      this.#emit('warning', { message })
+    }
+  }
+
+  #tell(watch: Watch): Tell {
     return {
-      opened: (after, reopened) => this.#emit('opened', { kind: after.kind, clusterTime: after.clusterTime, reopened }),
+      opened: (after, reopened) => {
+        this.#emit('opened', { kind: after.kind, clusterTime: after.clusterTime, reopened })
+        if (!reopened) void this.#warnOfTimeSeries(watch)
+      },
       healthy: () => this.#health.set(undefined),
       broken: verdict => {
         const { reason, error } = reasonOf(verdict)
         this.#health.set(reason, error)
+        // Connections of a user that was dropped and made again stay nameless for ever: only new ones log in.
+        if (reason === 'unauthorized') void this.close()
       },
       retry: failed => this.#emit('retry', failed),
       watchdog: silence => {

@@ -1,5 +1,6 @@
 import { type CdcError, type CdcErrorCode, isCdcError, messageOf, SourceError } from '../errors.js'
 import { isTlsFailure } from '../tls-failure.js'
+import { networkHint } from './network-hint.js'
 
 /**
  * What an error of MongoDB means for the stream. Pure, and total: what isn't listed here passes by itself.
@@ -85,7 +86,7 @@ export function classifySourceError(error: unknown): Verdict {
     return verdict('fatal', 'CDC_EVENT_UNDECODABLE', READ_RAW)
   }
   if (isTlsFailure(error) || isUnreadableFile(error)) return verdict('refused', 'CDC_SOURCE_TLS_FAILED', CHECK_TLS)
-  return verdict('retry', 'CDC_SOURCE_UNAVAILABLE')
+  return verdict('retry', 'CDC_SOURCE_UNAVAILABLE', networkHint(error, text))
 
   /** Without `quoted` an error of the server is told by its name and code alone. */
   function verdict(action: Verdict['action'], name: CdcErrorCode, hint?: string, quoted?: string): Verdict {

@@ -116,4 +116,31 @@ describe('on a server with authorization', () => {
       await orders.drop()
     },
   )
+
+  it('goes on with a user that is dropped and made again while it runs, since it logs in anew (either reader)', async () => {
+    const orders = admin.db('shop').collection('orders')
+    const roles = [{ role: 'read', db: 'shop' }]
+    const create = () => admin.db('admin').command({ createUser: 'passing', pwd: PASSWORD, roles })
+    await create()
+    const sources = (['command', 'driver'] as const).map(
+      reader => new ChangeStreamSource({ uri: uriOf('passing'), database: 'shop', maxAwaitTimeMS: 100, reader }),
+    ) as [ChangeStreamSource, ChangeStreamSource]
+    await reading(sources[0], one =>
+      reading(sources[1], async other => {
+        await orders.insertOne({ n: 1 })
+        await Promise.all([one.events(1), other.events(1)])
+        const dropped = Promise.all(sources.map(source => once(source as never, 'retry')))
+        const all = Promise.all([one.events(2), other.events(2)])
+        await admin.db('admin').command({ dropUser: 'passing' })
+        await dropped
+        for (const source of sources) expect(source.health().reason).toBe('unauthorized')
+        await create()
+        await orders.insertOne({ n: 2 })
+        for (const records of await all) {
+          expect(records.map(record => record.event?.fullDocument)).toMatchObject([{ n: 1 }, { n: 2 }])
+        }
+      }),
+    )
+    await orders.drop()
+  })
 })

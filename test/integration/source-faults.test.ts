@@ -2,7 +2,7 @@ import type { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type MongoService, startMongo } from '../../scripts/services/index.mjs'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
-import { connect, reading } from './support/mongo.js'
+import { connect, type Reading, reading } from './support/mongo.js'
 
 let mongo: MongoService
 let client: MongoClient
@@ -51,6 +51,15 @@ const faults: [string, () => Promise<unknown>, (() => Promise<unknown>)?][] = [
     },
     async () => await killed?.restart(),
   ],
+  [
+    'the primary is shut down',
+    async () => {
+      killed = await mongo.primary()
+      await killed.stop()
+      await mongo.primary()
+    },
+    async () => await killed?.restart(),
+  ],
 ]
 let killed: MongoService['nodes'][number] | undefined
 
@@ -81,4 +90,50 @@ describe.each(['command', 'driver'] as const)('with the %s reader', reader => {
     })
     await heal?.()
   })
+})
+
+const numbersOf = (stream: Reading): unknown[] =>
+  stream.records.flatMap(({ event }) =>
+    event?.operationType === 'insert' ? [(event.documentKey as { _id?: unknown })._id] : [],
+  )
+
+it('a write that is rolled back was never given, by either reader', async () => {
+  const orders = client.db('shop').collection<{ _id: number }>('orders')
+  const primary = await mongo.primary()
+  const others = mongo.nodes.filter(node => node !== primary)
+  const stop = (mode: 'alwaysOn' | 'off') =>
+    Promise.all(
+      others.map(async node => {
+        const direct = await connect(node.uri)
+        await direct
+          .db('admin')
+          .command({ configureFailPoint: 'stopReplProducer', mode })
+          .finally(() => direct.close())
+      }),
+    )
+  const [first, second] = (['command', 'driver'] as const).map(
+    reader =>
+      new ChangeStreamSource({ client, database: 'shop', collections: ['orders'], maxAwaitTimeMS: 200, reader }),
+  ) as [ChangeStreamSource, ChangeStreamSource]
+  await reading(first, stream =>
+    reading(second, async other => {
+      const streams = [stream, other]
+      await orders.insertOne({ _id: 1 }, { writeConcern: { w: 'majority' } })
+      await Promise.all(streams.map(one => one.events(1)))
+      await stop('alwaysOn')
+      await orders.insertOne({ _id: 2 }, { writeConcern: { w: 1 } })
+      expect(await orders.findOne({ _id: 2 }, { readConcern: { level: 'local' } })).toEqual({ _id: 2 })
+      await primary.kill()
+      await stop('off')
+      await mongo.primary()
+      await primary.restart()
+      await orders.insertOne({ _id: 3 }, { writeConcern: { w: 'majority' } })
+      await Promise.all(streams.map(one => one.until(() => numbersOf(one).includes(3), 'the write after it')))
+      expect(await orders.countDocuments({ _id: 2 })).toBe(0)
+      expect(streams.map(numbersOf)).toEqual([
+        [1, 3],
+        [1, 3],
+      ])
+    }),
+  )
 })

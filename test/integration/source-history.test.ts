@@ -100,14 +100,31 @@ it('a position of another replica set with the same name is refused', async () =
   }
 })
 
-it('a reader that is overtaken while it is connected stops with the same error', async () => {
-  const shop = client.db('shop').collection('c')
-  const source = new ChangeStreamSource({ ...optionsOf('command'), batchSize: 1 })
-  const overtaken = reading(source, async stream => {
-    await shop.insertMany(Array.from({ length: 20 }, (_, n) => ({ n })))
-    const [first] = await stream.events(1)
-    await rollOver({ t: first!.position.clusterTime.t + 1, i: 0 })
-    await stream.events(20)
+describe.each(['command', 'driver'] as const)('overtaken while it is connected, the %s reader', reader => {
+  it.each(['fail', 'now'] as const)('tells of it and does what `onHistoryLost` says: %s', async onHistoryLost => {
+    const shop = client.db('shop').collection('c')
+    const source = new ChangeStreamSource({ ...optionsOf(reader), batchSize: 1, onHistoryLost })
+    const lost: { from: ClusterTime; to?: ClusterTime }[] = []
+    source.on('historyLost', event => {
+      lost.push(event)
+      void shop.insertOne({ n: 'after' })
+    })
+    let last: ClusterTime | undefined
+    const overtaken = reading(source, async stream => {
+      await shop.insertMany(Array.from({ length: 20 }, (_, n) => ({ n })))
+      const [first] = await stream.events(1)
+      last = first!.position.clusterTime
+      await rollOver({ t: last.t + 1, i: 0 })
+      await stream.until(
+        () => stream.records.some(({ event }) => (event?.fullDocument as { n?: unknown })?.n === 'after'),
+        'the insert after the loss',
+      )
+    })
+    if (onHistoryLost === 'fail') await expect(overtaken).rejects.toMatchObject({ code: 'CDC_HISTORY_LOST' })
+    else await overtaken
+    expect(lost).toHaveLength(1)
+    expect(compareTimes(lost[0]?.from as ClusterTime, last as ClusterTime)).not.toBe(-1)
+    if (onHistoryLost === 'fail') expect(lost[0]?.to).toBeUndefined()
+    else expect(compareTimes(lost[0]?.to as ClusterTime, lost[0]?.from as ClusterTime)).toBe(1)
   })
-  await expect(overtaken).rejects.toMatchObject({ code: 'CDC_HISTORY_LOST' })
 })

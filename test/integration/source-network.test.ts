@@ -190,6 +190,23 @@ describe.concurrent.each(READERS)('in a black hole, with the %s reader,', reader
       })
     }))
 
+  it('nothing is told of one that heals before the patience ends, and nothing is lost', () =>
+    withPlace(async ({ proxy, client, orders, sourceOf }) => {
+      const source = sourceOf({ client, reader })
+      const told: string[] = []
+      for (const name of ['retry', 'watchdog', 'opened'] as const) source.on(name, () => told.push(name))
+      await reading(source, async stream => {
+        await orders.insertOne({ _id: 1 })
+        await stream.events(1)
+        proxy.mode = 'hole'
+        await orders.insertOne({ _id: 2 })
+        proxy.mode = 'pass'
+        await stream.events(2)
+        expect(idsOf(stream)).toEqual([1, 2])
+        expect(told).toEqual(['opened'])
+      })
+    }))
+
   it.each(['client', 'uri'] as const)('a stop takes about three seconds (%s)', given =>
     withPlace(async ({ proxy, client, uri, sourceOf }) => {
       const source = sourceOf({ ...(given === 'uri' ? { uri } : { client }), reader })

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { Db, MongoClient } from 'mongodb'
+import { type Db, MongoClient } from 'mongodb'
 import { describe, expect, inject, it, vi } from 'vitest'
 import { SourceError } from '../../src/errors.js'
 import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
@@ -190,4 +190,21 @@ describe.each(readers)('with the %s reader', reader => {
         expectTyped(await refusal(source, { ...position, origin: foreign }), 'CDC_POSITION_FOREIGN')
       }
     }))
+})
+
+it('a replica set of another name, and a host without one, are waited for with a hint', async () => {
+  const given = [
+    ['replicaSet', uri.replace(/replicaSet=\w+/, 'replicaSet=rs9')],
+    ['DNS', 'mongodb://db.invalid/'],
+  ] as const
+  for (const [hint, wrong] of given) {
+    const client = new MongoClient(wrong, { serverSelectionTimeoutMS: 300 })
+    const source = new ChangeStreamSource({ client })
+    const stop = new AbortController()
+    source.once('retry', ({ error }) => stop.abort(error))
+    const error: unknown = await source.startPosition({ signal: stop.signal }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'CDC_SOURCE_UNAVAILABLE', hint: expect.stringContaining(hint) })
+    expect(source.health().error).toContain(hint)
+    await client.close()
+  }
 })

@@ -52,9 +52,9 @@ export class Reading {
     return await this.until(() => this.#events().length >= count, `${count} events`)
   }
 
-  /** Pulls until the condition holds, 30 s at most, and returns all events so far. */
-  async until(done: () => boolean, what: string): Promise<AnyRecord[]> {
-    const end = Date.now() + 30_000
+  /** Pulls until the condition holds, and returns all events so far. */
+  async until(done: () => boolean, what: string, ms = 30_000): Promise<AnyRecord[]> {
+    const end = Date.now() + ms
     while (!done()) {
       if (Date.now() > end) throw new Error(`Expected ${what}, got ${JSON.stringify(this.#events().map(brief))}`)
       if (!(await this.#pull())) throw new Error(`Expected ${what}, but the stream ended`)

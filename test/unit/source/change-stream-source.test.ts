@@ -115,6 +115,7 @@ it('warns of a client that is slow to notice a lost server, or that gives up rea
     expect.stringContaining('serverSelectionTimeoutMS'),
   ])
   expect(await warnings({ ...quick, socketTimeoutMS: 900 })).toEqual([expect.stringContaining('socketTimeoutMS')])
+  expect(await warnings({ ...quick, timeoutMS: 900 })).toEqual([expect.stringContaining('`timeoutMS`')])
   expect(await warnings({ ...quick, maxPoolSize: 1 })).toEqual([expect.stringContaining('maxPoolSize')])
 })
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { changeEventMessage } from '../../../src/message/change-event-message.js'
 import { recordsOf } from '../../../src/source/records.js'
 import { batch, event, origin, start, token } from './support.js'
 
@@ -35,4 +36,18 @@ it.each([
   ['without its own id', { documentKey: Object.create({ _id: 5 }) }],
 ])('gives no key to an event %s: it is a barrier', (_, fields) => {
   expect(recordOf(fields)).not.toHaveProperty('key')
+})
+
+it('takes an operation and fields that only a later server knows for an event like any other', () => {
+  const fields = {
+    operationType: 'moveSomewhere',
+    ns: { db: 'd', coll: 'c' },
+    documentKey: undefined,
+    whereTo: 'there',
+  }
+  const record = recordOf(fields)
+  expect(record).toMatchObject({ id: token(5, 5)._data, event: { operationType: 'moveSomewhere', whereTo: 'there' } })
+  const message = changeEventMessage()(record?.event as never) as { body: Uint8Array; headers: object }
+  expect(JSON.parse(Buffer.from(message.body).toString())).toMatchObject({ whereTo: 'there' })
+  expect(message.headers).toMatchObject({ 'x-cdc-operation': 'moveSomewhere' })
 })
