@@ -67,6 +67,31 @@ describe('confirm watch', () => {
     expect(next()).toBe(60)
   })
 
+  it('waits twice as long as a slow broker took, for ten minutes: it would get every message twice', () => {
+    const { silences, watch: w } = watch(30_000)
+    const answerAfter = (ms: number) => {
+      w.await()
+      vi.advanceTimersByTime(ms)
+      w.progress()
+      w.rest()
+    }
+    w.await()
+    vi.advanceTimersByTime(35_000)
+    expect(silences).toHaveLength(1)
+    // Asked again on another channel.
+    answerAfter(40_000)
+    for (let i = 0; i < 20; i++) {
+      // The first confirm of a window is late, and the others come with it.
+      answerAfter(40_000)
+      answerAfter(0)
+    }
+    expect(silences).toHaveLength(1)
+    vi.advanceTimersByTime(600_000)
+    answerAfter(1)
+    answerAfter(35_000)
+    expect(silences).toHaveLength(2)
+  })
+
   it('forgives a stop of the process when the answer is read right after', () => {
     const { silences, watch: w } = watch()
     w.await()
