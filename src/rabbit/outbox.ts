@@ -173,9 +173,10 @@ export class Outbox {
       this.#writable = publish(this.#channel as AmqpConfirmChannel, exchange, routingKey, body, options)
     } catch (error) {
       // Nothing was written and no tag was counted.
-      if ((error as Error).name === 'IllegalOperationError') return this.#sendLater(row)
-      row.reject(unencodable(error))
-      return this.#tellIdle()
+      if ((error as Error).name === 'IllegalOperationError') this.#sendLater(row)
+      else row.reject(unencodable(error))
+      this.#tellIdle()
+      return
     }
     row.sent = true
     this.#table.add(row)

@@ -1,5 +1,6 @@
 import { type ChannelModel, connect } from 'amqplib'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import type { BrokerError } from '../../src/errors.js'
 import type { RabbitPublisherOptions } from '../../src/rabbit/publisher-options.js'
 import type { RabbitPublisher } from '../../src/rabbit/rabbit-publisher.js'
 import {
@@ -107,6 +108,25 @@ describe('a connection', () => {
     const ids = await publishMany(publisher, 200, { routingKey: queue, during: { 100: () => proxy.reset() } })
     expect(firstArrivals(await observer.take(queue))).toEqual(ids)
     expect(attempts.slice(0, 5)).toEqual([1, 2, 3, 4, 5])
+    expect(publisher.health()).toMatchObject({ ok: true })
+  })
+})
+
+describe('a queue', () => {
+  it('that was declared anew with other properties (406) while the connection was away is waited for', async () => {
+    const publisher = await opened()
+    const mismatch = new Promise(resolve => {
+      publisher.on('retry', ({ error }) => (error as BrokerError).code === 'CDC_TOPOLOGY_MISMATCH' && resolve(error))
+    })
+    await observer.channel.deleteQueue(queue)
+    await observer.channel.assertQueue(queue, { maxLength: 5 })
+    proxy.reset()
+    expect(await mismatch).toMatchObject({ retryable: false, message: expect.stringContaining('x-max-length') })
+    expect(publisher.health()).toMatchObject({ ok: false, reason: 'topology' })
+    const sent = publisher.publish(toQueue('a'))
+    await observer.channel.deleteQueue(queue)
+    await sent
+    expect(await observer.take(queue)).toEqual(['a'])
     expect(publisher.health()).toMatchObject({ ok: true })
   })
 })
