@@ -112,6 +112,29 @@ describe('a connection', () => {
   })
 })
 
+it('many publishers that lose the broker in one moment come back one by one (no reconnect storm)', async () => {
+  await made()
+  const reconnect = { minDelayMs: 200, maxDelayMs: 2_000 }
+  const many = Array.from({ length: 20 }, () => publisherFor({ url: proxy.url, queue: { name: queue }, reconnect }))
+  await Promise.all(many.map(publisher => publisher.open()))
+  await Promise.all(many.map((publisher, i) => publisher.publish(toQueue(`before${i}`))))
+  const delays: number[] = []
+  const back = Promise.all(
+    many.map(async publisher => {
+      publisher.once('retry', ({ attempt, delayMs }) => attempt === 1 && delays.push(delayMs))
+      await next(publisher, 'connected')
+    }),
+  )
+  proxy.reset()
+  await back
+  // All were of use before, and all wait nevertheless: from 100 ms on, spread over 100 ms.
+  expect(delays).toHaveLength(20)
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(100)
+  expect(new Set(delays).size).toBeGreaterThan(9)
+  await Promise.all(many.map((publisher, i) => publisher.publish(toQueue(`after${i}`))))
+  expect(firstArrivals(await observer.take(queue))).toHaveLength(40)
+})
+
 describe('a queue', () => {
   it('that was declared anew with other properties (406) while the connection was away is waited for', async () => {
     const publisher = await opened()
