@@ -1,13 +1,12 @@
 /** What the doubling ends at. */
 const MAX_PATIENCE_MS = 300_000
-/** For how long a slow answer is remembered. */
+/** For how long after a silence it stays patient. */
 const MEMORY_MS = 600_000
 
 /**
  * Notices that nothing comes back from the broker while something should. It measures progress, not messages: a long
- * queue of confirms is no silence. Each time in a row it is twice as patient, until something comes back. If that came
- * too late for the usual patience, it waits for twice as long from then on: a broker that is always slow would get every
- * message twice.
+ * queue of confirms is no silence. Each time it is twice as patient, and stays so for ten minutes, also when something
+ * comes back: a broker that is always slow would otherwise get every message twice, which makes it slower.
  */
 export class ConfirmWatch {
   readonly #baseMs: number
@@ -16,9 +15,7 @@ export class ConfirmWatch {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #secondLook = false
-  /** The longest wait that was worth it though it was longer than usual, and when it ended. */
-  #slowestMs = 0
-  #slowestAt = 0
+  #silentAt = Number.NEGATIVE_INFINITY
 
   constructor(baseMs: number, onSilence: (silentMs: number) => void) {
     this.#baseMs = baseMs
@@ -35,18 +32,14 @@ export class ConfirmWatch {
 
   /** Something came back. */
   progress(): void {
-    if (this.#since !== undefined) {
-      const now = performance.now()
-      this.#remember(now - this.#since, now)
-      this.#since = now
-    }
     this.#secondLook = false
-    const patienceMs = Math.min(Math.max(this.#baseMs, 2 * this.#slowestMs), this.#mostMs)
-    if (this.#patienceMs === patienceMs) return
-    this.#patienceMs = patienceMs
-    // The running one was set when another patience was due.
+    const now = performance.now()
+    if (this.#since !== undefined) this.#since = now
+    if (this.#patienceMs === this.#baseMs || now - this.#silentAt < MEMORY_MS) return
+    this.#patienceMs = this.#baseMs
+    // The running one was set when more patience was due.
     clearTimeout(this.#timer)
-    this.#timer = this.#since === undefined ? undefined : this.#arm(patienceMs)
+    this.#timer = this.#since === undefined ? undefined : this.#arm(this.#baseMs)
   }
 
   /** Nothing is awaited, or nothing can come. The timer runs out by itself: stopping it per message would cost more. */
@@ -59,18 +52,6 @@ export class ConfirmWatch {
     this.rest()
     clearTimeout(this.#timer)
     this.#timer = undefined
-  }
-
-  get #mostMs(): number {
-    return Math.max(MAX_PATIENCE_MS, this.#baseMs)
-  }
-
-  #remember(waitedMs: number, now: number): void {
-    // A wait that was only noticed at the second look may have been this process itself.
-    const slowMs = waitedMs > this.#baseMs && !this.#secondLook ? Math.round(waitedMs) : 0
-    if (slowMs < this.#slowestMs && now - this.#slowestAt < MEMORY_MS) return
-    this.#slowestMs = slowMs
-    this.#slowestAt = now
   }
 
   #arm(ms: number): NodeJS.Timeout {
@@ -92,7 +73,8 @@ export class ConfirmWatch {
     } else {
       this.#secondLook = false
       this.#since = undefined
-      this.#patienceMs = Math.min(this.#patienceMs * 2, this.#mostMs)
+      this.#silentAt = performance.now()
+      this.#patienceMs = Math.min(this.#patienceMs * 2, Math.max(MAX_PATIENCE_MS, this.#baseMs))
       this.#onSilence(Math.round(silentMs))
     }
   }

@@ -156,7 +156,7 @@ describe('a queue', () => {
 
 describe('confirms that get lost', () => {
   it('cost one copy of each message, and one more per time-out, however long that lasts', async () => {
-    const publisher = await opened({ confirmTimeoutMs: 30 })
+    const publisher = await opened({ confirmTimeoutMs: 100 })
     proxy.dropConfirms = true
     let timeouts = 0
     const many = new Promise<void>(resolve => {
