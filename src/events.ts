@@ -124,7 +124,7 @@ export type PublisherEvents = {
   connected: (connected: { host: string; resent: number }) => void
   /** The connection or the channel is gone; unconfirmed messages wait. */
   disconnected: (disconnected: { host: string; error: unknown; unconfirmed: number }) => void
-  /** Connecting failed and is tried again after a delay. */
+  /** The connection was lost, or connecting failed; it is tried again after a delay. */
   retry: (retry: { host: string; error: unknown; attempt: number; delayMs: number }) => void
   /** The broker stopped reading from this connection, most often for lack of memory or disk. */
   blocked: (blocked: { reason: string }) => void
@@ -132,6 +132,6 @@ export type PublisherEvents = {
   unblocked: (unblocked: { blockedMs: number }) => void
   /** A message was returned: no queue is bound for its routing key. */
   returned: (returned: { messageId: string; exchange: string; routingKey: string; replyText: string }) => void
-  /** No confirm came for too long; the channel is replaced and the unconfirmed messages are sent again. */
+  /** No confirm came for too long; the channel is replaced, one message is sent again, and the others when that is confirmed. */
   confirmTimeout: (timeout: { unconfirmed: number; silentMs: number }) => void
 }

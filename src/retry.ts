@@ -24,8 +24,9 @@ export interface RetryOptions extends BackOffOptions {
 }
 
 /**
- * Delay before attempt number `attempt + 1`: full jitter, an upper bound that doubles from `minDelayMs` to `maxDelayMs`,
- * never under half of `minDelayMs` so that a failing call can't spin.
+ * Delay before attempt number `attempt + 1`: full jitter under an upper bound that doubles from `minDelayMs` to
+ * `maxDelayMs`, from half of `minDelayMs` so that a failing call can't spin. Evenly spread in between: what is cut off at
+ * the lower end would be many callers at one moment.
  */
 export function backOffMs(
   attempt: number,
@@ -33,7 +34,8 @@ export function backOffMs(
   { minDelayMs = 100, maxDelayMs = 30_000 }: BackOffOptions = {},
 ): number {
   const bound = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 30))
-  return Math.max(minDelayMs / 2, Math.round(random() * bound))
+  const least = minDelayMs / 2
+  return Math.round(least + random() * (bound - least))
 }
 
 /** Carries any error through p-retry, which would not retry a `TypeError`. */

@@ -1,9 +1,12 @@
 /** What the doubling ends at. */
 const MAX_PATIENCE_MS = 300_000
+/** For how long after a silence it stays patient. */
+const MEMORY_MS = 600_000
 
 /**
  * Notices that nothing comes back from the broker while something should. It measures progress, not messages: a long
- * queue of confirms is no silence. Each time in a row it is twice as patient, until something comes back.
+ * queue of confirms is no silence. Each time it is twice as patient, and stays so for ten minutes, also when something
+ * comes back: a broker that is always slow would otherwise get every message twice, which makes it slower.
  */
 export class ConfirmWatch {
   readonly #baseMs: number
@@ -12,6 +15,7 @@ export class ConfirmWatch {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #secondLook = false
+  #silentAt = Number.NEGATIVE_INFINITY
 
   constructor(baseMs: number, onSilence: (silentMs: number) => void) {
     this.#baseMs = baseMs
@@ -29,8 +33,9 @@ export class ConfirmWatch {
   /** Something came back. */
   progress(): void {
     this.#secondLook = false
-    if (this.#since !== undefined) this.#since = performance.now()
-    if (this.#patienceMs === this.#baseMs) return
+    const now = performance.now()
+    if (this.#since !== undefined) this.#since = now
+    if (this.#patienceMs === this.#baseMs || now - this.#silentAt < MEMORY_MS) return
     this.#patienceMs = this.#baseMs
     // The running one was set when more patience was due.
     clearTimeout(this.#timer)
@@ -68,6 +73,7 @@ export class ConfirmWatch {
     } else {
       this.#secondLook = false
       this.#since = undefined
+      this.#silentAt = performance.now()
       this.#patienceMs = Math.min(this.#patienceMs * 2, Math.max(MAX_PATIENCE_MS, this.#baseMs))
       this.#onSilence(Math.round(silentMs))
     }

@@ -71,9 +71,8 @@ export class Link {
     this.#outbox = outbox
     this.#health = health
     this.#hooks = hooks
-    const failed: DialerHooks['failed'] = failure => hooks.retry(failure)
-    const blocked = (reason: string): void => this.#setBlocked(reason)
-    this.#dialer = new Dialer(settings, { failed, blocked, unblocked: () => this.#setUnblocked() }, random)
+    const [blocked, unblocked] = [(reason: string) => this.#setBlocked(reason), () => this.#setUnblocked()]
+    this.#dialer = new Dialer(settings, { failed: failure => hooks.retry(failure), blocked, unblocked }, random)
   }
 
   /** The connection at hand, which may be closed already. */
@@ -162,7 +161,9 @@ export class Link {
       const useful = this.#outbox.settled > settledBefore
       if (useful || performance.now() - since > this.#settings.reconnect.maxDelayMs) this.#dialer.succeeded()
       try {
-        if (!useful || kind === 'access') await this.#dialer.pause(loss.error, kind === 'access', signal)
+        // Everybody loses a broker that restarts in one moment, and must not come back in one.
+        const gone = this.#dialer.connection?.closed !== false
+        if (!useful || gone || kind === 'access') await this.#dialer.pause(loss.error, kind === 'access', signal)
         channel = await this.#dialer.dial(signal, failure => this.#onFailure(failure))
       } catch {
         // Closed, or a connection of the user's is gone: messages stay pending until the close.

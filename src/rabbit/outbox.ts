@@ -41,7 +41,7 @@ export class Outbox {
   #channel: AmqpConfirmChannel | undefined
   #writable = false
   #blocked = false
-  /** How many may be unconfirmed: one while the culprit of a channel error is searched for. */
+  /** How many may be unconfirmed: one while the culprit of a channel error is searched for, and after a silence. */
   #window: number = Number.POSITIVE_INFINITY
   #suspects = 0
   /** Rejections that wait for `healRoutes`. */
@@ -51,7 +51,12 @@ export class Outbox {
 
   constructor(confirmTimeoutMs: number, hooks: OutboxHooks) {
     this.#hooks = hooks
-    this.#watch = new ConfirmWatch(confirmTimeoutMs, silentMs => hooks.silence(silentMs, this.#table.size))
+    this.#watch = new ConfirmWatch(confirmTimeoutMs, silentMs => {
+      const unconfirmed = this.#table.size
+      // Copies of everything at each time-out would bury a broker that is only slow: one message asks whether it answers.
+      this.probe(Math.max(1, this.#suspects))
+      hooks.silence(silentMs, unconfirmed)
+    })
   }
 
   /** Messages without a word of the broker, sent or not. */
@@ -169,7 +174,8 @@ export class Outbox {
     } catch (error) {
       // Nothing was written and no tag was counted.
       if ((error as Error).name === 'IllegalOperationError') this.#sendLater(row)
-      else this.#rejectUnencodable(row, error)
+      else row.reject(unencodable(error))
+      this.#tellIdle()
       return
     }
     row.sent = true
@@ -181,11 +187,6 @@ export class Outbox {
     this.#writable = false
     this.#waiting = [row, ...this.#waiting.slice(this.#next)]
     this.#next = 0
-  }
-
-  #rejectUnencodable(row: OutboxRow, error: unknown): void {
-    row.reject(unencodable(error))
-    this.#tellIdle()
   }
 
   #confirm(generation: number, { deliveryTag, multiple }: AmqpConfirm, taken: boolean): void {

@@ -1,5 +1,6 @@
 import { connect, type GetMessage } from 'amqplib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { BrokerError } from '../../src/errors.js'
 import type { RabbitMessage } from '../../src/types.js'
 import { closePublishers, message, next, publisherFor, rejection, told } from './rabbit-publisher-tools.js'
 import { observer, rabbit, startBroker, stopBroker, vhost } from './support/own-broker.js'
@@ -93,7 +94,7 @@ describe('a way of your own to connect', () => {
 })
 
 describe('credentials that change', () => {
-  it('are asked for at each connect: a new password is used after the old one ended', async () => {
+  it('are asked for at each connect: an old password is waited out, and a new one is used as soon as there is one', async () => {
     const name = await addUser('old-s3cret')
     let password = 'old-s3cret'
     const publisher = publisherFor({
@@ -103,9 +104,15 @@ describe('credentials that change', () => {
     })
     await publisher.open()
     await rabbit.rabbitmqctl('change_password', name, 'new-s3cret')
-    password = 'new-s3cret'
-    const back = next(publisher, 'connected')
+    // The broker knows the new one before whoever gives out credentials does.
+    const refused = new Promise(resolve => {
+      publisher.on('retry', ({ error }) => (error as BrokerError).code === 'CDC_BROKER_AUTH_FAILED' && resolve(error))
+    })
     await closeUser(name)
+    await refused
+    expect(publisher.health()).toMatchObject({ ok: false, reason: 'unauthorized' })
+    const back = next(publisher, 'connected')
+    password = 'new-s3cret'
     await back
     await publisher.publish(message('a', { routingKey: 'c1' }))
     expect(await observer.take('c1')).toEqual(['a'])

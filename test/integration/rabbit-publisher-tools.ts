@@ -93,12 +93,16 @@ export function message(id: string, more: Partial<RabbitMessage> = {}): RabbitMe
 export async function publishMany(
   publisher: RabbitPublisher,
   count: number,
-  { window = 200, during = {} }: { window?: number; during?: Record<number, () => unknown> } = {},
+  {
+    window = 200,
+    during = {},
+    ...more
+  }: { window?: number; during?: Record<number, () => unknown>; routingKey?: string } = {},
 ): Promise<string[]> {
   const ids = Array.from({ length: count }, (_, i) => `m${i}`)
   const waiting = new Set<Promise<void>>()
   for (const [i, id] of ids.entries()) {
-    const sent = publisher.publish(message(id))
+    const sent = publisher.publish(message(id, more))
     waiting.add(sent)
     sent.then(
       () => waiting.delete(sent),

@@ -107,6 +107,42 @@ describe('messages that are not taken', () => {
     expect(await observer.take('q7')).toEqual(['again'])
   })
 
+  it('binds a queue again whose binding was removed, and with "check" rejects every message until somebody does', async () => {
+    const [exchange, queue] = [{ name: 'x7b' }, { name: 'q7b' }]
+    const publisher = publisherFor({ url: vhost.url, exchange, queue })
+    await publisher.open()
+    const unbind = () => observer.channel.unbindQueue(queue.name, exchange.name, '#')
+    await unbind()
+    const returned = next(publisher, 'returned')
+    expect(await rejection(publisher.publish(message('a')))).toMatchObject({ code: 'CDC_UNROUTABLE', retryable: true })
+    expect(await returned).toMatchObject({ replyText: 'NO_ROUTE' })
+    await publisher.publish(message('a'))
+    const checking = publisherFor({ url: vhost.url, exchange, queue, topology: 'check' })
+    await checking.open()
+    await unbind()
+    for (const id of ['b', 'b']) {
+      expect(await rejection(checking.publish(message(id)))).toMatchObject({ code: 'CDC_UNROUTABLE' })
+    }
+    await observer.channel.bindQueue(queue.name, exchange.name, '#')
+    await checking.publish(message('b'))
+    expect(await observer.take(queue.name)).toEqual(['a', 'b'])
+  })
+
+  it('refuses alone the messages for an exchange that was deleted, where it may not declare it again', async () => {
+    const publisher = publisherFor({ url: vhost.url, exchange: { name: 'x7c' }, queue: { name: 'q7c' } })
+    await publisher.open()
+    const trusting = publisherFor({ url: vhost.url, exchange: { name: 'x7c' }, topology: 'none' })
+    await trusting.open()
+    await observer.channel.deleteExchange('x7c')
+    const innocent = { exchange: '', routingKey: 'q7c' }
+    const ids = Array.from({ length: 100 }, (_, i) => `m${i}`)
+    const sends = ids.map((id, i) => trusting.publish(message(id, i % 40 === 20 ? {} : innocent)))
+    const results = await Promise.allSettled(sends)
+    const rejected = results.flatMap((r, i) => (r.status === 'rejected' ? [[i, r.reason.code]] : []))
+    expect(rejected).toEqual([20, 60].map(i => [i, 'CDC_MESSAGE_REFUSED']))
+    expect([...new Set(await observer.take('q7c'))]).toEqual(ids.filter((_, i) => i % 40 !== 20))
+  })
+
   it('rejects what a full queue does not take', async () => {
     const full = { name: 'q8', arguments: { 'x-max-length': 2, 'x-overflow': 'reject-publish' } }
     const publisher = publisherFor({ url: vhost.url, queue: full })

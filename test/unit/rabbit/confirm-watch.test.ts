@@ -49,7 +49,7 @@ describe('confirm watch', () => {
     expect(silences).toHaveLength(1)
   })
 
-  it('is twice as patient each time in a row, up to five minutes, until something comes', () => {
+  it('is twice as patient each time, up to five minutes, until there was no silence for ten', () => {
     const { silences, watch: w } = watch(60_000)
     const next = () => {
       const before = silences.length
@@ -64,7 +64,35 @@ describe('confirm watch', () => {
     expect([next(), next(), next(), next(), next()]).toEqual([60, 120, 240, 300, 300])
     w.await()
     w.progress()
+    expect(next()).toBe(300)
+    w.rest()
+    vi.advanceTimersByTime(600_000)
+    w.await()
+    w.progress()
     expect(next()).toBe(60)
+  })
+
+  it('waits long enough for a broker that is always slow: at most one time-out in ten minutes', () => {
+    const { silences, watch: w } = watch(30_000)
+    const answerAfter = (ms: number) => {
+      w.await()
+      vi.advanceTimersByTime(ms)
+      w.progress()
+      w.rest()
+    }
+    w.await()
+    vi.advanceTimersByTime(35_000)
+    expect(silences).toHaveLength(1)
+    // Asked with one message it answers at once; with all of them it is slow again.
+    for (let i = 0; i < 13; i++) {
+      answerAfter(1)
+      answerAfter(40_000)
+    }
+    expect(silences).toHaveLength(1)
+    vi.advanceTimersByTime(80_000)
+    answerAfter(1)
+    answerAfter(35_000)
+    expect(silences).toHaveLength(2)
   })
 
   it('forgives a stop of the process when the answer is read right after', () => {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { PublishError } from '../../../src/errors.js'
 import type { AmqpConfirmChannel } from '../../../src/rabbit/amqp-types.js'
 import { Outbox, type OutboxHooks, type OutboxRow } from '../../../src/rabbit/outbox.js'
@@ -246,6 +246,36 @@ describe('outbox', () => {
     channel.ack(2)
     expect(channel.sent).toEqual(['a', 'b', 'c', 'd'])
     expect(log).toEqual(['a ok', 'b ok', 'cleared'])
+  })
+
+  it('sends one message at each time-out of the confirms, and the others when that is confirmed', () => {
+    vi.useFakeTimers()
+    try {
+      const ids = ['a', 'b', 'c', 'd']
+      const copies: string[][] = []
+      const made = setUp({ silence: () => made.outbox.detach() })
+      const over = (): FakeChannel => {
+        const channel = new FakeChannel()
+        made.outbox.attach(channel.asChannel)
+        copies.push(channel.sent)
+        return channel
+      }
+      over()
+      for (const id of ids) made.push(id)
+      for (const afterMs of [31_000, 61_000, 121_000]) {
+        vi.advanceTimersByTime(afterMs)
+        over().ack(9)
+      }
+      expect(copies).toEqual([ids, ['a'], ['a'], ['a']])
+      vi.advanceTimersByTime(241_000)
+      const last = over()
+      last.ack(1)
+      expect(last.sent).toEqual(ids)
+      last.ack(4, true)
+      expect(made.log.filter(line => line !== 'cleared')).toEqual(ids.map(id => `${id} ok`))
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('takes a culprit out of the line', () => {

@@ -66,3 +66,36 @@ describe('a message that comes back changed', () => {
     await publisher.close()
   })
 })
+
+describe('code of the user', () => {
+  it('never runs inside of callbacks of amqplib, in which a throw would end the connection', async () => {
+    const ran: string[] = []
+    const ranInside: string[] = []
+    const broker = new FakeBroker({
+      onPublish: ({ channel, deliveryTag, messageId }) => {
+        const before = ran.length
+        const fields = { exchange: '', routingKey: 'k', replyText: 'NO_ROUTE' }
+        if (messageId === 'lost') channel.emit('return', { fields, properties: { messageId } })
+        channel.emit('ack', { deliveryTag, multiple: false })
+        broker.emit('blocked', 'low on memory')
+        broker.emit('unblocked')
+        ranInside.push(...ran.slice(before))
+      },
+    })
+    const publisher = new RabbitPublisher({ connection: broker.asConnection })
+    for (const name of ['returned', 'blocked', 'unblocked'] as const) publisher.on(name, () => ran.push(name))
+    await publisher.open()
+    const sends = ['a', 'lost'].map(messageId => publisher.publish({ body, messageId, routingKey: 'k' }))
+    await Promise.all(
+      sends.map(sent =>
+        sent.then(
+          () => ran.push('ok'),
+          () => ran.push('rejected'),
+        ),
+      ),
+    )
+    expect(new Set(ran)).toEqual(new Set(['returned', 'blocked', 'unblocked', 'ok', 'rejected']))
+    expect(ranInside).toEqual([])
+    await publisher.close()
+  })
+})
