@@ -1,4 +1,4 @@
-import type { FindOptions, UpdateOptions, WriteConcern } from 'mongodb'
+import type { BSONSerializeOptions, FindOptions, UpdateOptions, WriteConcern } from 'mongodb'
 import type { Checkpoint } from '../types.js'
 import { canonicalText, checksumOf, fromStored, orderedOrigin, toStored } from './codec.js'
 import { corrupt, newer } from './errors.js'
@@ -33,14 +33,14 @@ const writeConcern: Pick<WriteConcern, 'w' | 'journal' | 'wtimeoutMS'> = {
 }
 
 /** Of every write: its answer and its errors as they are read here, whatever the client's own BSON options are. */
-export const writeOptions = {
+export const writeOptions: Pick<UpdateOptions, keyof BSONSerializeOptions | 'writeConcern'> = {
   writeConcern,
   promoteValues: true,
   promoteLongs: true,
   useBigInt64: false,
   raw: false,
   fieldsAsRaw: {},
-} as const satisfies UpdateOptions
+}
 
 /** What a save sets: all but the key, and the lease, which has writes of its own. */
 export type SavedFields = Omit<StoredDocument, '_id' | 'lease'>
