@@ -133,7 +133,7 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     const { startTimeoutMs } = this.#options
     let stage: OpeningStage = { name: 'beginning', part: 'stop' }
     const expire = (): void => {
-      this.#opening.abort(startTimedOut(startTimeoutMs, stage, this.#options, this.#terms.flow.checkpointer))
+      this.#opening.abort(startTimedOut(startTimeoutMs, stage, this.#options, this.#terms))
     }
     const timer = startTimeoutMs === undefined ? undefined : setTimeout(expire, startTimeoutMs)
     this.#state.enter('starting')

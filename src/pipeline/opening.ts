@@ -2,9 +2,9 @@ import { CdcError, messageOf } from '../errors.js'
 import type { StopReason } from '../events.js'
 import type { Position } from '../types.js'
 import { abortable } from '../waiting.js'
-import type { Checkpointer } from './checkpointer.js'
 import type { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
+import type { Terms } from './terms.js'
 
 /** What is being done at start, and whose failure it would be. */
 export interface OpeningStage {
@@ -56,9 +56,9 @@ export function startTimedOut<E, M>(
   ms: number | undefined,
   stage: OpeningStage,
   parts: ResolvedOptions<E, M>,
-  checkpointer: Checkpointer,
+  terms: Terms<E, M>,
 ): CdcError {
-  const cause = lastError(stage, parts, checkpointer)
+  const cause = lastError(stage, parts, terms)
   const said = cause === undefined ? '' : `: ${messageOf(cause)}`
   const text = `Expected \`start()\` to finish within ${ms} ms, got stuck at ${stage.name}${said}`
   const hint = 'raise `startTimeoutMs`, or leave it out to wait'
@@ -68,9 +68,9 @@ export function startTimedOut<E, M>(
 function lastError<E, M>(
   { part }: OpeningStage,
   { source, sink }: ResolvedOptions<E, M>,
-  checkpointer: Checkpointer,
+  { flow, lease }: Terms<E, M>,
 ): unknown {
-  if (part === 'checkpoint') return checkpointer.error
-  const said = (part === 'sink' ? sink : source).health?.().error
+  if (part === 'checkpoint' && flow.checkpointer.error !== undefined) return flow.checkpointer.error
+  const said = part === 'checkpoint' ? lease?.error : (part === 'sink' ? sink : source).health?.().error
   return said === undefined ? undefined : new Error(said)
 }
