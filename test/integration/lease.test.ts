@@ -27,10 +27,7 @@ interface Ground extends Awaited<ReturnType<Instances['ranks']>> {
 }
 
 /** Two processes under load; everything has to arrive in the end, and nothing may be in dispute. */
-function withInstances(
-  use: (ground: Ground) => Promise<void>,
-  more: Partial<InstancesOptions> = {},
-): Promise<void> {
+function withInstances(use: (ground: Ground) => Promise<void>, more: Partial<InstancesOptions> = {}): Promise<void> {
   return inDatabase(mongoUri, async (db, client) => {
     const queue = unique('lease')
     const inbox = await inboxes.open(amqpUrl, queue)
