@@ -35,6 +35,8 @@ export const errorCodes = {
   CDC_CHECKPOINT_CORRUPT: 'The stored checkpoint is truncated or was changed: its checksum does not fit',
   CDC_CHECKPOINT_FOREIGN: 'The stored checkpoint belongs to another pipeline',
   CDC_CHECKPOINT_FAILED: 'The checkpoint store could not load or save',
+  CDC_FENCED: 'Another instance has the lease: nothing is saved without it',
+  CDC_LEASE_EXPIRED: 'The lease ran out before it could be renewed',
   // Transform and message
   CDC_TRANSFORM_FAILED: 'A transform threw',
   CDC_TRANSFORM_UNDEFINED: 'A transform returned `undefined`: most often a forgotten `return`',

@@ -1,3 +1,4 @@
+import type { CheckpointError } from './errors.js'
 import type { ClusterTime, Position } from './types.js'
 
 /**
@@ -22,8 +23,20 @@ export function emitSafely<Name, Payload>(
   }
 }
 
-/** States of a pipeline. `degraded` still runs, but something needs attention: see the reasons. */
-export type PipelineState = 'idle' | 'starting' | 'running' | 'degraded' | 'paused' | 'stopping' | 'stopped' | 'failed'
+/**
+ * States of a pipeline. `degraded` still runs, but something needs attention: see the reasons. `standby`: another instance
+ * has the lease.
+ */
+export type PipelineState =
+  | 'idle'
+  | 'starting'
+  | 'standby'
+  | 'running'
+  | 'degraded'
+  | 'paused'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
 
 /** Where an event failed. */
 export type FailureStage = 'transform' | 'publish'
@@ -80,6 +93,13 @@ export type PipelineEvents = {
   checkpoint: (saved: { position: Position; savedAt: Date }) => void
   /** A position could not be saved, or at start loaded; it is tried again; intake pauses when too much is unsaved. */
   checkpointFailed: (failed: { error: unknown; attempt: number; delayMs: number }) => void
+  /** With the option `lease`: this instance has it now, reads the saved position, and goes on behind it. */
+  leaseAcquired: (acquired: { epoch: number }) => void
+  /**
+   * The lease of this epoch is lost: nothing more is published or saved under it, and what was in flight is forgotten.
+   * `error` is `CDC_LEASE_EXPIRED` when it could not be renewed in time, `CDC_FENCED` when another instance has it.
+   */
+  leaseLost: (lost: { epoch: number; error: CheckpointError }) => void
   /** The pipeline ended; `error` is what it failed with, if it did. */
   stopped: (stopped: { drained: boolean; unconfirmed: number; reason: StopReason; error?: unknown }) => void
 }

@@ -89,11 +89,13 @@ export {
 export { createCdcPipeline } from './pipeline/create-cdc-pipeline.js'
 export type { CdcPipeline, StopOptions, StopResult } from './pipeline/cdc-pipeline.js'
 export type { CdcPipelineOptions, Ordering } from './pipeline/pipeline-options.js'
+export type { LeaseOptions } from './pipeline/lease-options.js'
 export type { CircuitBreakerOptions } from './pipeline/circuit.js'
 export type { DeadLetterFailure, DeadLetterOptions } from './pipeline/dead-letters.js'
 export type { EventFailure, FailedEventDecision, FailedEventPolicy } from './pipeline/failure-policy.js'
 export { type StopOnSignalsOptions, stopOnSignals } from './pipeline/stop-on-signals.js'
 export type { CheckpointSummary, PipelineCounters, PipelineHealth, PipelineStats } from './pipeline/health.js'
+export type { LeaseSummary } from './pipeline/terms.js'
 
 // Errors
 export {
@@ -134,12 +136,15 @@ export type {
   Encoder,
   HeaderValue,
   HealthListener,
+  Lease,
+  LeaseRequest,
   Namespace,
   PartHealth,
   Position,
   PositionOrigin,
   RabbitMessage,
   Sink,
+  SinkOpenOptions,
   Source,
   SourceOpenOptions,
   SourceRecord,

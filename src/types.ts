@@ -129,6 +129,18 @@ export type TransformOutput<O> = O | readonly O[] | null
  */
 export type Transform<I, O> = (input: I, context?: TransformContext) => TransformOutput<O> | Promise<TransformOutput<O>>
 
+/** What a sink is opened with. */
+export interface SinkOpenOptions {
+  /** Abort ends the waiting: `open` rejects with its reason. */
+  readonly signal: AbortSignal
+  /**
+   * Whether this instance may publish now; given with the pipeline's option `lease` alone. The pipeline asks before each
+   * `publish`; a sink that sends something later, or once more, asks right before that, and sends nothing while it is
+   * false.
+   */
+  readonly mayPublish?: () => boolean
+}
+
 /** What the pipeline tells a sink about a message. */
 export interface Delivery {
   /** The same on every copy of the message, also after a restart; goes out as the message id. */
@@ -144,9 +156,14 @@ export interface Delivery {
  */
 export interface Sink<M> {
   /** Connects and prepares; waits through outages; rejects on configuration or access errors, and on abort. */
-  open?(options: { readonly signal: AbortSignal }): Promise<void>
+  open?(options: SinkOpenOptions): Promise<void>
   /** Resolves when the message is safe. */
   publish(message: M, delivery?: Delivery): Promise<void>
+  /**
+   * Forgets at once everything unconfirmed and sends nothing of it again; its promises may stay pending. Called when the
+   * lease is lost: another instance sends those messages. `publish` is called again when the lease is back.
+   */
+  abandon?(): void
   /** Waits at most `drainTimeoutMs` for what is in flight, then lets go. Never rejects; idempotent. */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
   /** Size of a message in bytes, counted against `maxInFlightBytes`; absent: the record's size is kept. */
@@ -157,53 +174,7 @@ export interface Sink<M> {
   onHealth?(listener: HealthListener): () => void
 }
 
-/** A header value that AMQP can carry without changing its type. Dates, BigInts and NaN are refused. */
-export type HeaderValue =
-  | string
-  | number
-  | boolean
-  | null
-  | Uint8Array
-  | readonly HeaderValue[]
-  | { readonly [name: string]: HeaderValue }
-
-/** What the message shapes make and the publisher sends. Names are AMQP's. */
-export interface RabbitMessage {
-  readonly body: Uint8Array
-  /** At most 255 bytes in UTF-8. @default the publisher's `routingKey` */
-  readonly routingKey?: string
-  /** @default the publisher's exchange */
-  readonly exchange?: string
-  /** @default 'application/json' when made by a message shape */
-  readonly contentType?: string
-  readonly contentEncoding?: string
-  readonly headers?: { readonly [name: string]: HeaderValue | undefined }
-  /** At most 255 bytes. @default the stable id that the pipeline gives */
-  readonly messageId?: string
-  /** In **seconds** since 1970, as AMQP has it: the time of the change. */
-  readonly timestamp?: number
-  readonly type?: string
-  /** From 0 to 255, for queues with `x-max-priority`; where order matters it must be the same for all. */
-  readonly priority?: number
-  /** After so many **milliseconds**, as a string of digits, RabbitMQ drops it unread: a change is lost. */
-  readonly expiration?: string
-  /** At most 255 bytes. */
-  readonly correlationId?: string
-  /** The queue for answers, at most 255 bytes; not `amq.rabbitmq.reply-to`. */
-  readonly replyTo?: string
-  /** At most 255 bytes. */
-  readonly appId?: string
-  /** RabbitMQ checks it: the user name that the publisher logs in with, nothing else. */
-  readonly userId?: string
-  /** Further routing keys, each at most 255 bytes. Consumers see them. Never from data: each reaches another queue. */
-  readonly CC?: readonly string[]
-  /** The same, hidden from consumers. */
-  readonly BCC?: readonly string[]
-  /** Written to disk by the broker. @default the publisher's `persistent` */
-  readonly persistent?: boolean
-  /** Returned, which counts as failed, when no queue is bound. @default the publisher's `mandatory` */
-  readonly mandatory?: boolean
-}
+export type { HeaderValue, RabbitMessage } from './rabbit-message.js'
 
 /** How a message shape writes its body. Synchronous: a schema is fetched before, or in a `map` in front of the shape. */
 export interface Encoder {
@@ -230,6 +201,28 @@ export interface Checkpoint {
   readonly name: string
   readonly position: Position
   readonly savedAt: Date
+  /** The epoch of the lease under which it is saved; absent without the option `lease`. */
+  readonly epoch?: number
+}
+
+/** Who asks a store for a lease. */
+export interface LeaseRequest {
+  /** The name of the pipeline: one lease per name. */
+  readonly name: string
+  /** Who asks, unlike any other instance. */
+  readonly holder: string
+  /** For how long it is good, from the moment at which the store gives it, in milliseconds by the store's own clock. */
+  readonly ttlMs: number
+}
+
+/** The right to publish and to save under a name, until it runs out. All timing is the pipeline's. */
+export interface Lease {
+  /** From 1, greater than that of every lease before it under this name. */
+  readonly epoch: number
+  /** Makes it good for another `ttlMs`, in one attempt; `false` when somebody else has got it since. */
+  renew(): Promise<boolean>
+  /** Gives it up, so that another instance gets it at once. Nothing happens where somebody else has it. */
+  release(): Promise<void>
 }
 
 /**
@@ -239,8 +232,17 @@ export interface Checkpoint {
 export interface CheckpointStore {
   /** The checkpoint of this pipeline, `undefined` only if there never was one. */
   load(name: string): Promise<Checkpoint | undefined>
-  /** Resolves when the checkpoint would survive a crash of this process and of the store. */
+  /**
+   * Resolves when the checkpoint would survive a crash of this process and of the store. In a store with `acquire` it
+   * compares and sets in one step: rejects with `CDC_FENCED` when the checkpoint has an epoch that isn't that of the
+   * last lease, or has none while a lease is good.
+   */
   save(checkpoint: Checkpoint): Promise<void>
+  /**
+   * One attempt to get the lease of a name: a lease with a new epoch when nobody has one that is good, or the holder
+   * asks again; `undefined` while another holder has it. A store without this can't be used with the option `lease`.
+   */
+  acquire?(request: LeaseRequest): Promise<Lease | undefined>
   /** Where the store itself writes into MongoDB: excluded from what the source reports. */
   readonly namespace?: Namespace
   /** Releases what the store itself made. Never rejects. */

@@ -32,14 +32,16 @@ export function withDeadline<T, F>(promise: Promise<T>, ms: number, otherwise: (
 
 /** Resolves when the promise has settled or the time is over, whichever is first; never rejects. */
 export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  await withDeadline(
-    promise.then(
-      () => undefined,
-      () => undefined,
-    ),
-    ms,
-    () => undefined,
+  await isSettledWithin(promise, ms)
+}
+
+/** As `settledWithin`; tells whether it has settled. */
+export function isSettledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = promise.then(
+    () => true,
+    () => true,
   )
+  return withDeadline(settled, ms, () => false)
 }
 
 /** The result of the call, or a rejection with the reason of the signal, for calls that don't heed the signal. */

@@ -25,6 +25,14 @@ export function foreign(where: string, got: string, expected: string): Checkpoin
   return new CheckpointError('CDC_CHECKPOINT_FOREIGN', text, { hint: 'give each pipeline a place of its own' })
 }
 
+/** What a save has to find isn't there: its epoch, or a lease that is good for nobody. */
+export function fenced(where: string, epoch: number | undefined): CheckpointError {
+  const expected = epoch === undefined ? 'be free' : `have epoch ${epoch}`
+  const text = `Refused to save: expected the lease in ${where} to ${expected}, but another instance has it`
+  const hint = epoch === undefined ? 'give every instance of a pipeline the option `lease`, or none' : undefined
+  return new CheckpointError('CDC_FENCED', text, hint === undefined ? {} : { hint })
+}
+
 /**
  * The folder of a checkpoint isn't there. At the start that is most often a mistake in the path and isn't waited for; a
  * running pipeline waits: a volume may come back.
@@ -42,13 +50,18 @@ const CHECK_TLS =
   'check `tlsCAFile`, the names and the expiry in the certificate of the server, and your own certificate'
 
 /**
- * Loading or saving failed; an error of ours goes through as it is. What the server refuses for lack of rights isn't
+ * The store failed at what it was asked for; an error of ours goes through as it is. What the server refuses for lack of rights isn't
  * tried again at the start; everything else may pass.
  */
-export function failed(what: 'load' | 'save', where: string, cause: unknown): CheckpointError {
+export function failed(
+  what: 'load' | 'save' | 'acquire' | 'renew' | 'release',
+  where: string,
+  cause: unknown,
+): CheckpointError {
   if (isCdcError(cause)) return cause as CheckpointError
+  const thing = what === 'load' || what === 'save' ? 'checkpoint' : 'lease'
   // An access error of the server quotes the whole command, with session and signature: so it is no cause either.
-  const text = `Could not ${what} the checkpoint in ${where}: ${messageOf(cause)}`
+  const text = `Could not ${what} the ${thing} in ${where}: ${messageOf(cause)}`
   if (isTlsFailure(cause)) return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, hint: CHECK_TLS })
   const refused = ACCESS_CODES.includes(Number((cause as { code?: unknown } | null)?.code))
   const hint = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'

@@ -4,7 +4,9 @@ import { assertKnown, assertText, fail } from '../options.js'
 import type { CheckpointStore } from '../types.js'
 import { failed } from './errors.js'
 import { openClient } from './mongo-client.js'
-import { readOptions, type StoredDocument, toCheckpoint, toUpdate, writeConcern } from './mongo-document.js'
+import { readOptions, type StoredDocument, toCheckpoint, toUpdate } from './mongo-document.js'
+import { acquireLease, type LeasedDocument } from './mongo-lease.js'
+import { saveFreely, saveUnderLease } from './mongo-save.js'
 import type { Bson } from './stored-checkpoint.js'
 
 /** Options of {@link mongoCheckpointStore}: a client or a URI, and where to. */
@@ -37,12 +39,15 @@ export interface MongoCheckpointStorePlace {
 /**
  * Keeps checkpoints in MongoDB, written with `majority` and journal, read from the primary with `majority`: what was
  * saved survives the loss of any one member. Needs `find`, `insert` and `update` on its collection. A document that was
- * changed is refused, never taken for a first start.
+ * changed is refused, never taken for a first start. The lease of the pipeline's option `lease` stands in the same
+ * document, with times by the clock of the primary: members whose clocks differ by more than a tenth of `ttlMs` can give
+ * it to a second instance too early, whose epoch then refuses what the first one saves.
  *
  * @throws OptionsError when called, for a missing, unknown or contradictory option; for a `uri` that can't be parsed from
  * the first `load` or `save`
- * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` from `load`; `CDC_CHECKPOINT_FAILED` from both, retryable when
- * MongoDB can't be reached or doesn't get the write to a majority within 10 seconds, not when it refuses the user
+ * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` from `load`; `CDC_FENCED` from `save`, when another instance has the
+ * lease; `CDC_CHECKPOINT_FAILED` from every call, retryable when MongoDB can't be reached or doesn't get the write to a
+ * majority within 10 seconds, not when it refuses the user
  *
  * @example
  * import { mongoCheckpointStore } from 'mongo-rabbit-cdc'
@@ -63,26 +68,42 @@ export function mongoCheckpointStore(options: MongoCheckpointStoreOptions): Chec
     return { documents: client.db(database).collection<StoredDocument>(collection), bson: BSON }
   }
 
+  const attempt = async <T>(what: Parameters<typeof failed>[0], call: () => Promise<T>): Promise<T> => {
+    try {
+      return await call()
+    } catch (error) {
+      throw failed(what, where, error)
+    }
+  }
+
   return {
     namespace: { database, collection },
-    async load(name) {
-      try {
+    load: name =>
+      attempt('load', async () => {
         const { documents, bson } = await open()
         const document = await documents.findOne({ _id: name }, readOptions)
         return document === null ? undefined : toCheckpoint(bson, document, where)
-      } catch (error) {
-        throw failed('load', where, error)
-      }
-    },
-    async save(checkpoint) {
-      try {
+      }),
+    save: checkpoint =>
+      attempt('save', async () => {
+        const { name, epoch } = checkpoint
         const { documents, bson } = await open()
-        // `$set`, not a replacement: fields beside the position stay.
-        const update = toUpdate(bson, checkpoint)
-        await documents.updateOne({ _id: checkpoint.name }, { $set: update }, { upsert: true, writeConcern })
-      } catch (error) {
-        throw failed('save', where, error)
-      }
+        const fields = toUpdate(bson, checkpoint)
+        if (epoch === undefined) await saveFreely(documents, name, fields, where)
+        else await saveUnderLease(documents, name, epoch, fields, where)
+      }),
+    async acquire(request) {
+      const lease = await attempt('acquire', async () => {
+        const { documents } = await open()
+        return await acquireLease(documents as unknown as Collection<LeasedDocument>, request)
+      })
+      return (
+        lease && {
+          epoch: lease.epoch,
+          renew: () => attempt('renew', () => lease.renew()),
+          release: () => attempt('release', () => lease.release()),
+        }
+      )
     },
     close: source.close,
   }

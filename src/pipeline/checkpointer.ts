@@ -1,7 +1,8 @@
-import { CheckpointError, isCdcError } from '../errors.js'
+import type { CheckpointError } from '../errors.js'
 import { type BackOffOptions, retry } from '../retry.js'
 import type { Checkpoint, CheckpointStore, Position } from '../types.js'
 import { withDeadline } from '../waiting.js'
+import { assertOwn, isFenced, passing } from './checkpoint-errors.js'
 import type { InFlight } from './in-flight.js'
 
 /** When positions are saved. */
@@ -14,12 +15,16 @@ export interface CheckpointerOptions {
   readonly maxUnsavedMs: number
   readonly retry: BackOffOptions
   readonly random: () => number
+  /** Of the lease under which positions are saved. */
+  readonly epoch: number | undefined
 }
 
 /** What the checkpointer tells. */
 export interface CheckpointerHooks {
   readonly saved: (checkpoint: Checkpoint) => void
   readonly failed: (failure: { error: unknown; attempt: number; delayMs: number }) => void
+  /** A save was refused as another instance has the lease; nothing more is saved. */
+  readonly fenced: (error: CheckpointError) => void
 }
 
 /** Events have been away for so long that it is worth saving before the interval is over, in milliseconds. */
@@ -45,6 +50,7 @@ export class Checkpointer {
   #saving: Promise<void> | undefined
   #savingSince: number | undefined
   #timer: NodeJS.Timeout | undefined
+  #dropped = false
 
   constructor(options: CheckpointerOptions, span: InFlight, hooks: CheckpointerHooks) {
     this.#options = options
@@ -121,6 +127,13 @@ export class Checkpointer {
     await withDeadline(last(), ms, () => deadline.abort())
   }
 
+  /** Saves nothing more, and tells nothing of a save that is under way. */
+  drop(): void {
+    this.#dropped = true
+    this.#closing.abort()
+    this.#disarm()
+  }
+
   #schedule(): void {
     if (this.#saving || this.#closing.signal.aborted || !this.#isNew()) return
     // Half of what may be unsaved: with a quick store the limit is never reached, however fast events flow.
@@ -162,16 +175,16 @@ export class Checkpointer {
 
   /** Never rejects: it ends when the position is saved or the signal is aborted. */
   async #save(signal: AbortSignal): Promise<void> {
-    if (!this.#isNew()) return
+    if (!this.#isNew() || this.#dropped) return
     this.#savingSince ??= performance.now()
     try {
       await this.#retry(
         signal,
-        () => true,
+        error => !isFenced(error),
         () => this.#write(this.#span.settledPosition),
       )
     } catch {
-      // Aborted: every failure before has been told.
+      // Aborted or fenced: every failure before has been told.
     }
   }
 
@@ -182,7 +195,8 @@ export class Checkpointer {
   async #write(position: Position | undefined): Promise<void> {
     if (!position) return
     const { settledEvents } = this.#span
-    const checkpoint: Checkpoint = { name: this.#options.name, position, savedAt: new Date() }
+    const { name, epoch } = this.#options
+    const checkpoint: Checkpoint = { name, position, savedAt: new Date(), ...(epoch !== undefined && { epoch }) }
     const eventful = this.#eventful
     this.#eventful = false
     this.#lastSaveAt = performance.now()
@@ -190,17 +204,27 @@ export class Checkpointer {
       await this.#options.checkpointStore.save(checkpoint)
     } catch (error) {
       this.#eventful ||= eventful
+      if (isFenced(error)) this.#fenced(error)
       throw error
     }
+    if (this.#dropped) return
     this.#saved = checkpoint
     this.#savedEvents = settledEvents
     this.#savingSince = undefined // before it is told: the telling wakes intake, which asks `mustPause` again
     this.#hooks.saved(checkpoint)
   }
 
+  #fenced(error: CheckpointError): void {
+    if (this.#dropped) return
+    this.#error = error
+    this.drop()
+    this.#hooks.fenced(error)
+  }
+
   #retry<T>(signal: AbortSignal, shouldRetry: (error: unknown) => boolean, call: () => Promise<T>): Promise<T> {
     const { retry: backOff, random } = this.#options
     const onRetry = (failure: { error: unknown; attempt: number; delayMs: number }): void => {
+      if (this.#dropped) return
       this.#error = failure.error
       this.#hooks.failed(failure)
     }
@@ -210,22 +234,5 @@ export class Checkpointer {
       return result
     }
     return retry(succeed, { ...backOff, random, signal, shouldRetry, onRetry })
-  }
-}
-
-/** At start, what we know to be wrong is told at once; anything else passes, like an outage. */
-function passing(error: unknown): boolean {
-  return !isCdcError(error) || error.retryable
-}
-
-function assertOwn(found: Checkpoint, name: string): void {
-  if (typeof found !== 'object' || typeof found.position?.kind !== 'string') {
-    throw new CheckpointError('CDC_CHECKPOINT_CORRUPT', `Expected the checkpoint of "${name}" to hold a position`, {
-      hint: 'The store returned something else; it is never taken for "start at now"',
-    })
-  }
-  if (found.name !== name) {
-    const text = `Expected a checkpoint of pipeline "${name}", got one of "${found.name}"`
-    throw new CheckpointError('CDC_CHECKPOINT_FOREIGN', text, { hint: 'Give each pipeline its own `name`' })
   }
 }

@@ -1,28 +1,34 @@
-import { quietly, settledWithin } from '../waiting.js'
-import type { Checkpointer } from './checkpointer.js'
+import { isSettledWithin, quietly, settledWithin } from '../waiting.js'
 import type { ResolvedOptions } from './pipeline-options.js'
+import type { Terms } from './terms.js'
 
 /** Longest time for the last save, in milliseconds. */
 const SAVE_MS = 4000
+/** Longest time for which the lease waits, behind the last save, for the sinks to be closed, in milliseconds. */
+const GOODBYE_MS = 4000
 /** Longest time for the last save and all closing together, in milliseconds. */
 const CLOSE_MS = 5000
 
 /** Saves what is settled and closes all parts, within five seconds; what hangs is let go. Never rejects. */
 export async function closeParts<E, M>(
   { source, sink, deadLetter, checkpointStore }: ResolvedOptions<E, M>,
-  checkpointer: Checkpointer,
-  reading: Promise<void>,
+  terms: Terms<E, M>,
 ): Promise<void> {
+  const sinks = Promise.all([
+    quietly(() => sink.close({ drainTimeoutMs: 0 })), // what was in flight has had its time
+    quietly(() => deadLetter?.sink?.close({ drainTimeoutMs: 0 })), // idempotent, should it be the same
+  ])
   const saveAndClose = async (): Promise<void> => {
-    await checkpointer.close(SAVE_MS)
+    await terms.flow.checkpointer.close(SAVE_MS)
+    // Whoever gets the lease next publishes at once: nothing of ours may go out behind that.
+    if (terms.leave) await terms.leave(await isSettledWithin(sinks, GOODBYE_MS))
     await checkpointStore.close?.()
   }
   const closing = Promise.all([
+    sinks,
     quietly(saveAndClose),
-    quietly(() => sink.close({ drainTimeoutMs: 0 })), // what was in flight has had its time
-    quietly(() => deadLetter?.sink?.close({ drainTimeoutMs: 0 })), // idempotent, should it be the same
     quietly(() => source.close?.()), // not after `reading`: it may be what ends it
-    reading,
+    terms.reading,
   ])
   await settledWithin(closing, CLOSE_MS)
 }

@@ -32,6 +32,8 @@ export interface DeadLettersOptions<E, M> {
   readonly maxAttempts: number
   readonly retry: BackOffOptions
   readonly random: () => number
+  /** With a lease: whether it is ours now. Asked before each publish, of messages too. */
+  readonly mayPublish: (() => boolean) | undefined
 }
 
 /** What the sending of dead letters tells. */
@@ -91,6 +93,7 @@ export class DeadLetters<E, M> {
   }
 
   #publish(job: Job<E, M>, message: M, refusals: number): void {
+    if (this.#options.mayPublish?.() === false) return
     job.attempts += 1
     const delivery = { id: messageId(job.record.id, DEAD_LETTER_INDEX) }
     // In a promise, so that a sink that throws, and hooks that run synchronously, can't get into each other's way.

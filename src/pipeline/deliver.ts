@@ -150,6 +150,7 @@ export class Deliver<E, M> {
   }
 
   #send(job: Job<E, M>, part: Part<M>): void {
+    if (this.#options.mayPublish?.() === false) return // the lease is lost, and all of this is about to be dropped
     let sent: unknown
     try {
       sent = this.#options.sink.publish(part.message, part.delivery)

@@ -3,6 +3,7 @@ import type { PipelineState } from '../events.js'
 import type { ClusterTime, PartHealth, Position, Sink, Source } from '../types.js'
 import type { Flow } from './pipeline.js'
 import type { State } from './state.js'
+import type { LeaseSummary, Terms } from './terms.js'
 
 /** The last saved position. Without its token, which embeds the key of a document. */
 export interface CheckpointSummary {
@@ -21,13 +22,18 @@ export interface PipelineHealth {
   readonly state: PipelineState
   /** False only when it failed: then nothing but a new pipeline helps. */
   readonly live: boolean
-  /** Whether it runs and nothing is in its way: state `running`. */
+  /**
+   * Whether it does its part, and nothing is in its way: state `running` or `standby`. An instance that stands by is
+   * ready, as a rolling deployment ends the old instance only when the new one is.
+   */
   readonly ready: boolean
-  /** Why it is degraded: what source and sink say about themselves, `nack`, `checkpoint`. */
+  /** Why it is degraded: what source and sink say about themselves, `nack`, `checkpoint`, `lease`. */
   readonly reasons: readonly string[]
   readonly source?: PartHealth
   readonly sink?: PartHealth
   readonly checkpoint: CheckpointSummary
+  /** With the option `lease`. */
+  readonly lease?: LeaseSummary
 }
 
 /** What only grows while a pipeline runs. */
@@ -72,30 +78,31 @@ export interface PipelineStats extends Readonly<PipelineCounters> {
 /** What health and statistics are read from. */
 export interface Observed<E, M> {
   readonly state: State
-  readonly flow: Flow<E, M>
+  readonly terms: Terms<E, M>
   readonly counters: PipelineCounters
   readonly source: Source<E>
   readonly sink: Sink<M>
 }
 
 /** Puts the health together. */
-export function healthOf<E, M>({ state, flow, source, sink }: Observed<E, M>): PipelineHealth {
+export function healthOf<E, M>({ state, terms, source, sink }: Observed<E, M>): PipelineHealth {
   const { now, reasons } = state
   return {
     state: now,
     live: now !== 'failed',
-    ready: now === 'running',
+    ready: now === 'running' || now === 'standby',
     reasons,
     ...(source.health && { source: source.health() }),
     ...(sink.health && { sink: sink.health() }),
-    checkpoint: checkpointOf(flow),
+    checkpoint: checkpointOf(terms.flow),
+    ...(terms.lease && { lease: terms.lease }),
   }
 }
 
 /** Puts the statistics together. */
-export function statsOf<E, M>({ state, flow, counters, source }: Observed<E, M>): PipelineStats {
-  const { span } = flow
-  const checkpoint = checkpointOf(flow)
+export function statsOf<E, M>({ state, terms, counters, source }: Observed<E, M>): PipelineStats {
+  const { span } = terms.flow
+  const checkpoint = checkpointOf(terms.flow)
   return {
     state: state.now,
     ...counters,

@@ -6,6 +6,9 @@ export interface InFlightLimits {
   readonly maxBytes: number
 }
 
+/** The most that there was at once. */
+export type Peaks = Pick<InFlight, 'peakCount' | 'peakBytes'>
+
 /** An admitted event; only the span changes it. */
 export interface InFlightEntry {
   /** When the change was made, in milliseconds since 1970. */
@@ -33,13 +36,16 @@ export class InFlight {
   #count = 0
   #unsettled = 0
   #bytes = 0
-  #peakCount = 0
-  #peakBytes = 0
+  #peakCount: number
+  #peakBytes: number
   #settledEvents = 0
   #settledPosition: Position | undefined
 
-  constructor(limits: InFlightLimits) {
+  /** `before` is the span whose place this one takes. */
+  constructor(limits: InFlightLimits, before?: Peaks) {
     this.#limits = limits
+    this.#peakCount = before?.peakCount ?? 0
+    this.#peakBytes = before?.peakBytes ?? 0
   }
 
   /** Events in the span, confirmed ones behind an unsettled one included. */

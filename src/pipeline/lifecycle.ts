@@ -1,21 +1,20 @@
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
 import { emitSafely, type PipelineEvents, type PipelineState, type StopReason } from '../events.js'
-import type { Position } from '../types.js'
 import { abortable, deferred, settledWithin } from '../waiting.js'
 import type { CdcPipeline, StopOptions, StopResult } from './cdc-pipeline.js'
 import { closeParts } from './closing.js'
 import { healthOf, type Observed, type PipelineHealth, type PipelineStats, statsOf } from './health.js'
-import { Intake } from './intake.js'
+import { LeasedTerms } from './leased-terms.js'
 import { notNow, stopping, unlessStopped } from './lifecycle-errors.js'
 import { Listening } from './listening.js'
-import { type OpeningStage, openParts, startTimedOut } from './opening.js'
+import { type OpeningStage, startTimedOut } from './opening.js'
 import { Pausing } from './pausing.js'
-import { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import { Report } from './report.js'
 import { State } from './state.js'
 import { stopReason } from './stop-reason.js'
+import { type Standing, singleTerm, type Terms } from './terms.js'
 
 const Emitter: new () => TypedEmitter<PipelineEvents> =
   EventEmitter as unknown as new () => TypedEmitter<PipelineEvents>
@@ -27,6 +26,7 @@ const Emitter: new () => TypedEmitter<PipelineEvents> =
  *                          ⇅
  *                        paused
  *
+ * With a lease there is `standby` besides: behind `starting`, and behind `running` when the lease is lost.
  * There is one way out, `#end`, taken by `stop()`, a failed start, a fatal error, or a source that comes to its end.
  * Whoever comes first takes it; a fatal error that comes on the way still makes it end as `failed`.
  */
@@ -34,16 +34,14 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
   readonly #options: ResolvedOptions<E, M>
   readonly #observed: Observed<E, M>
   readonly #state: State
-  readonly #flow: Flow<E, M>
   readonly #tell: EventEmitter['emit'] = this.emit.bind(this) as EventEmitter['emit']
-  readonly #intake: Intake<E, M>
+  readonly #terms: Terms<E, M>
   readonly #listening: Listening<E, M>
   /** Ends whatever a stop should not wait for: a start, a pause, a resume. */
   readonly #opening = new AbortController()
   readonly #done = deferred<void>()
   /** The time of those that are in flight is over. */
   readonly #expired = deferred<void>()
-  #after: Position | undefined
   #starting: Promise<void> | undefined
   #pausing: Pausing | undefined
   #started = false
@@ -59,13 +57,17 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     const report = new Report({ emit, listens: name => this.listenerCount(name) > 0 }, state)
     this.#options = options
     this.#state = state
-    this.#flow = new Flow(options, report, error => this.#fail(error, 'event-failed'))
-    this.#intake = new Intake(options, this.#flow, {
+    const hooks = {
       ended: () => this.#sourceEnded(),
-      failed: error => this.#fail(error, 'source'),
-    })
-    this.#listening = new Listening(options, state, this.#flow)
-    this.#observed = { state, flow: this.#flow, counters: report.counters, source, sink }
+      failed: (error: unknown, part: StopReason) => this.#fail(error, part),
+      stands: (standing: Standing) => this.#stand(standing),
+      acquired: (epoch: number) => this.#acquired(epoch),
+      lost: (epoch: number, error: unknown) => this.#lost(epoch, error),
+    }
+    const { lease } = options
+    this.#terms = lease ? new LeasedTerms(options, lease, report, hooks) : singleTerm(options, report, hooks)
+    this.#listening = new Listening(options, state, () => this.#terms.flow)
+    this.#observed = { state, terms: this.#terms, counters: report.counters, source, sink }
   }
 
   get state(): PipelineState {
@@ -131,23 +133,18 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     const { startTimeoutMs } = this.#options
     let stage: OpeningStage = { name: 'beginning', part: 'stop' }
     const expire = (): void => {
-      const { checkpointer } = this.#flow
-      this.#opening.abort(startTimedOut(startTimeoutMs, stage, this.#options, checkpointer))
+      this.#opening.abort(startTimedOut(startTimeoutMs, stage, this.#options, this.#terms))
     }
     const timer = startTimeoutMs === undefined ? undefined : setTimeout(expire, startTimeoutMs)
     this.#state.enter('starting')
     try {
       this.#listening.begin()
-      this.#after = await openParts(this.#options, this.#flow, this.#opening.signal, now => {
+      const onStage = (now: OpeningStage): void => {
         stage = now
-      })
-      await abortable(this.#opening.signal, () => this.#intake.open(this.#after))
-      this.#opening.signal.throwIfAborted() // a stop, or a fatal first event, between the first batch and this line
-      this.#state.set('checkpoint', undefined)
-      this.#listening.ask()
-      this.#started = true
-      this.#state.enter('running')
+      }
+      await abortable(this.#opening.signal, () => this.#terms.open(onStage))
     } catch (error) {
+      if (this.#started) return // it stood: what came right behind that is told by `done`
       if (!this.#ending) this.#fail(error, stage.part)
       await this.#ending
       throw this.#fatal ? this.#fatal.error : error
@@ -156,22 +153,36 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     }
   }
 
-  /** Everything that was admitted is settled and saved before it is told: a resume reads nothing twice. */
+  /** What this instance does from now on. */
+  #stand(standing: Standing): void {
+    if (this.#ending) return // a stop, or a fatal first event, came first
+    this.#state.set('checkpoint', undefined)
+    this.#listening.ask()
+    this.#started = true
+    this.#state.enter(standing)
+  }
+
+  #acquired(epoch: number): void {
+    if (!this.#ending) this.#state.enter('starting')
+    emitSafely(this.#tell, 'leaseAcquired', { epoch })
+  }
+
+  #lost(epoch: number, error: unknown): void {
+    if (this.#ending) this.#expired.resolve() // nothing can be settled any more
+    emitSafely(this.#tell, 'leaseLost', { epoch, error })
+  }
+
   async #pause(): Promise<void> {
-    this.#intake.end(stopping())
-    await this.#intake.reading
-    await this.#flow.whenQuiet()
-    await this.#flow.checkpointer.flush()
+    await this.#terms.pause(stopping())
     if (!this.#ending) this.#state.enter('paused')
   }
 
   async #resume(): Promise<void> {
     try {
-      await this.#intake.open(this.#flow.span.settledPosition ?? this.#after)
+      await this.#terms.resume()
     } catch (error) {
       this.#fail(error, 'source')
     }
-    if (!this.#ending) this.#state.enter('running')
   }
 
   /** A stop or a failure ends the waiting; what is done afterwards finds the pipeline ending. */
@@ -214,13 +225,14 @@ export class Pipeline<E, M> extends Emitter implements CdcPipeline {
     const reason = stopping()
     this.#state.enter('stopping')
     this.#opening.abort(reason)
-    this.#intake.end(reason)
-    await Promise.race([this.#flow.whenQuiet(), this.#expired.promise])
-    this.#flow.close(reason)
+    this.#terms.end(reason)
+    const { flow } = this.#terms
+    await Promise.race([flow.whenQuiet(), this.#expired.promise])
+    flow.close(reason)
     this.#listening.end()
-    await closeParts(this.#options, this.#flow.checkpointer, this.#intake.reading)
-    const unconfirmed = this.#flow.span.unsettled
-    const saved = this.#flow.checkpointer.unsavedEvents === 0
+    await closeParts(this.#options, this.#terms)
+    const unconfirmed = flow.span.unsettled
+    const saved = flow.checkpointer.unsavedEvents === 0
     const result = { drained: unconfirmed === 0 && saved, unconfirmed }
     this.#state.enter(this.#fatal ? 'failed' : 'stopped')
     emitSafely(this.#tell, 'stopped', { ...result, reason: this.#reason, ...this.#fatal })

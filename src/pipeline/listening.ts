@@ -14,13 +14,13 @@ export class Listening<E, M> {
   readonly #parts: readonly (readonly [Telling, HealthListener])[]
   readonly #unsubscribe: (() => void)[] = []
 
-  constructor({ source, sink, deadLetter }: ResolvedOptions<E, M>, state: State, flow: Flow<E, M>) {
+  constructor({ source, sink, deadLetter }: ResolvedOptions<E, M>, state: State, flow: () => Flow<E, M>) {
     const tell = (by: 'source' | 'sink' | 'dead-letter'): HealthListener => {
       return health => state.setHealth(by, health)
     }
     const toSink: HealthListener = health => {
       tell('sink')(health)
-      flow.setSinkOk(health.ok) // that of dead letters holds nobody up but the events that wait for it
+      flow().setSinkOk(health.ok) // that of dead letters holds nobody up but the events that wait for it
     }
     const letters: Sink<M> | undefined = deadLetter?.sink === sink ? undefined : deadLetter?.sink
     this.#parts = [

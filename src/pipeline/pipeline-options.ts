@@ -14,6 +14,7 @@ import type { CircuitBreakerOptions } from './circuit.js'
 import type { DeadLetterOptions } from './dead-letters.js'
 import { resolveFailureOptions } from './failure-options.js'
 import type { FailedEventPolicy } from './failure-policy.js'
+import { type LeaseOptions, resolveLease } from './lease-options.js'
 
 /**
  * Which events wait for each other. `document`: events of one document go strictly one after the other, each from
@@ -26,8 +27,8 @@ export type Ordering<E> = 'document' | 'pipelined' | ((event: E) => string | und
 /** What a pipeline is made of. Durations are in milliseconds. */
 export interface CdcPipelineOptions<E, M> {
   /**
-   * The key of its checkpoint, at most 255 bytes. Two pipelines of one name overwrite each other's position; a new
-   * name starts at now.
+   * The key of its checkpoint, at most 255 bytes. Two pipelines of one name overwrite each other's position, unless they
+   * have a `lease`; a new name starts at now.
    */
   readonly name: string
   /** Where changes come from. Belongs to this pipeline, which closes it. */
@@ -108,9 +109,15 @@ export interface CdcPipelineOptions<E, M> {
   readonly drainTimeoutMs?: number
   /** Longest time for `start()`; from 1. Without it a start waits for a server that is away. @default none */
   readonly startTimeoutMs?: number
+  /**
+   * For several instances of one pipeline: the one that holds the lease publishes, the others stand by, and one of them
+   * goes on when it is gone. Needs a store that gives leases, such as `mongoCheckpointStore`. All instances or none: one
+   * without it fails with `CDC_FENCED`. @default none
+   */
+  readonly lease?: LeaseOptions
 }
 
-type Optional = 'transform' | 'deadLetter' | 'circuitBreaker' | 'startTimeoutMs'
+type Optional = 'transform' | 'deadLetter' | 'circuitBreaker' | 'startTimeoutMs' | 'lease'
 
 /** Options with all defaults filled in. */
 export type ResolvedOptions<E, M> = Required<Omit<CdcPipelineOptions<E, M>, Optional>> & {
@@ -118,6 +125,7 @@ export type ResolvedOptions<E, M> = Required<Omit<CdcPipelineOptions<E, M>, Opti
   readonly deadLetter: DeadLetterOptions<E, M> | undefined
   readonly circuitBreaker: CircuitBreakerOptions | undefined
   readonly startTimeoutMs: number | undefined
+  readonly lease: LeaseOptions | undefined
   /** From 0 to 1, for the jitter of delays. */
   readonly random: () => number
 }
@@ -144,6 +152,7 @@ const known: readonly (keyof CdcPipelineOptions<unknown, unknown>)[] = [
   'maxUnsavedMs',
   'drainTimeoutMs',
   'startTimeoutMs',
+  'lease',
 ]
 
 /** The longest delay of a timer; a longer one would fire at once. */
@@ -157,7 +166,7 @@ function duration(name: string, value: number, min = 1): number {
 export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>): ResolvedOptions<E, M> {
   assertKnown('createCdcPipeline', options, known)
   // Defaults by destructuring: unlike `??` they let a `null` through to its error.
-  const { ordering = 'document', retry = {}, startTimeoutMs } = options
+  const { ordering = 'document', retry = {}, startTimeoutMs, lease } = options
   const { maxInFlight = 2000, maxInFlightBytes = 16 * 2 ** 20, maxAttempts = 5, drainTimeoutMs = 30_000 } = options
   const { transformConcurrency = 16, transformTimeoutMs = 30_000 } = options
   const { checkpointIntervalMs = 1000, idleCheckpointIntervalMs = 10_000 } = options
@@ -183,6 +192,7 @@ export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>):
     maxUnsavedMs: duration('maxUnsavedMs', maxUnsavedMs),
     drainTimeoutMs: duration('drainTimeoutMs', drainTimeoutMs, 0),
     startTimeoutMs: startTimeoutMs === undefined ? undefined : duration('startTimeoutMs', startTimeoutMs),
+    lease: resolveLease(lease, options.checkpointStore),
     random: Math.random,
   }
 }

@@ -4,12 +4,20 @@ import type { SourceRecord } from '../types.js'
 import { Checkpointer } from './checkpointer.js'
 import { Deliver, type Settlement } from './deliver.js'
 import { Fifo } from './fifo.js'
-import { InFlight } from './in-flight.js'
+import { InFlight, type Peaks } from './in-flight.js'
 import { createJob, type EventRecord, type Job } from './job.js'
 import { Lanes } from './lanes.js'
 import { laneOf } from './ordering-key.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import type { Report } from './report.js'
+import type { Tenure } from './tenure.js'
+
+/** How a flow can come to an end without being asked to. */
+export interface FlowHooks {
+  readonly fatal: (error: unknown) => void
+  /** Without a lease of its own: another instance has it, so that nothing can be saved. */
+  readonly fenced: (error: unknown) => void
+}
 
 /** How often a sink is asked that can't tell by itself when it is well again, in milliseconds. */
 const ASK_SINK_MS = 250
@@ -30,31 +38,43 @@ export class Flow<E, M> {
   readonly #startable = new Fifo<Job<E, M>>()
   #starting = false
   #closed = false
+  #dropped = false
   #sinkOk = true
   #wake: (() => void) | undefined
   #onQuiet: (() => void)[] = []
 
-  constructor(options: ResolvedOptions<E, M>, report: Report, fatal: (error: unknown) => void) {
+  constructor(
+    options: ResolvedOptions<E, M>,
+    report: Report,
+    hooks: FlowHooks,
+    { tenure, before }: { readonly tenure?: Tenure | undefined; readonly before?: Peaks | undefined } = {},
+  ) {
     this.#options = options
     this.#report = report
-    this.span = new InFlight({ maxEvents: options.maxInFlight, maxBytes: options.maxInFlightBytes })
+    this.span = new InFlight({ maxEvents: options.maxInFlight, maxBytes: options.maxInFlightBytes }, before)
     this.#lanes = new Lanes({ exclusive: options.ordering !== 'pipelined' })
-    this.checkpointer = new Checkpointer(options, this.span, {
+    this.checkpointer = new Checkpointer({ ...options, epoch: tenure?.epoch }, this.span, {
       failed: failure => report.saveFailed(failure),
       saved: checkpoint => {
         report.saved(checkpoint)
         this.wake()
       },
+      fenced: error => (tenure ? tenure.lose(error) : hooks.fenced(error)),
     })
-    this.#deliver = new Deliver(options, {
-      resized: (job, bytes) => this.span.resize(job.entry, bytes),
-      settled: (job, outcome) => this.#settled(job, outcome),
-      retrying: (job, stage, error, delayMs) => report.retrying(job, stage, error, delayMs),
-      failed: (failure, action) => report.failed(failure, action),
-      nacked: count => report.nacked(count),
-      quiet: () => this.#quiet(),
-      fatal,
-    })
+    this.#deliver = new Deliver(
+      { ...options, mayPublish: tenure?.mayPublish },
+      {
+        resized: (job, bytes) => this.span.resize(job.entry, bytes),
+        settled: (job, outcome) => this.#settled(job, outcome),
+        retrying: (job, stage, error, delayMs) => report.retrying(job, stage, error, delayMs),
+        failed: (failure, action) => report.failed(failure, action),
+        nacked: count => {
+          if (!this.#dropped) report.nacked(count)
+        },
+        quiet: () => this.#quiet(),
+        fatal: hooks.fatal,
+      },
+    )
   }
 
   /** The loop: ends with the source, or, admitting nothing more, when the signal is aborted. */
@@ -101,6 +121,14 @@ export class Flow<E, M> {
     this.#deliver.close(reason)
   }
 
+  /** As `close`; and what still settles counts for nothing, and nothing is saved: all of it is another instance's now. */
+  drop(reason: unknown): void {
+    this.#dropped = true
+    this.close(reason)
+    this.checkpointer.drop()
+    this.#quiet()
+  }
+
   #heartbeat({ position }: SourceRecord<E>): void {
     this.span.heartbeat(position)
     this.checkpointer.moved(false)
@@ -125,6 +153,7 @@ export class Flow<E, M> {
   }
 
   #settled(job: Job<E, M>, outcome: Settlement): void {
+    if (this.#dropped) return
     if (outcome === 'filtered') this.span.filter(job.entry)
     else this.span.settle(job.entry)
     this.#report.settled(job, outcome)
@@ -134,7 +163,7 @@ export class Flow<E, M> {
   }
 
   #quiet(): void {
-    if (this.#onQuiet.length === 0 || this.#deliver.busy > 0 || this.#starting) return
+    if (this.#onQuiet.length === 0 || (!this.#dropped && (this.#deliver.busy > 0 || this.#starting))) return
     for (const resolve of this.#onQuiet.splice(0)) resolve()
   }
 

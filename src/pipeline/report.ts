@@ -80,4 +80,14 @@ export class Report {
   unsaved(): void {
     this.#state.set('checkpoint', 'checkpoint')
   }
+
+  /** Asking for the lease fails, or renewing it. */
+  leaseFailing(failing: boolean): void {
+    this.#state.set('lease', failing ? 'lease' : undefined)
+  }
+
+  /** The lease is lost: what was in the way of this term is in nobody's way any more. */
+  lost(): void {
+    for (const by of ['nack', 'checkpoint', 'lease'] as const) this.#state.set(by, undefined)
+  }
 }

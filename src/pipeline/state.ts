@@ -2,7 +2,7 @@ import type { PipelineEvents, PipelineState } from '../events.js'
 import type { PartHealth } from '../types.js'
 
 /** Who can degrade a pipeline. */
-export type ReasonOf = 'source' | 'sink' | 'dead-letter' | 'nack' | 'checkpoint'
+export type ReasonOf = 'source' | 'sink' | 'dead-letter' | 'nack' | 'checkpoint' | 'lease'
 
 /**
  * The state of a pipeline. Between start and stop it is `running`, or `degraded` as long as anybody gives a reason;

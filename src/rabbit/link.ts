@@ -6,29 +6,14 @@ import { bounded } from './bounded.js'
 import { reasonOf } from './classify-broker-error.js'
 import { attempt, type BrokerConnection } from './connection.js'
 import { declareTopology } from './declare-topology.js'
-import { Dialer, type DialerHooks } from './dialer.js'
+import { Dialer } from './dialer.js'
 import { type Blame, judge } from './find-culprit.js'
-import type { Outbox, OutboxRow } from './outbox.js'
+import type { LinkHooks, Loss } from './link-hooks.js'
+import type { Outbox } from './outbox.js'
+import type { OutboxRow } from './outbox-row.js'
 import { refused } from './publish-errors.js'
 import type { PublisherSettings } from './publisher-options.js'
 import { routes } from './topology.js'
-
-/** What the link tells; the same as the events of the publisher. */
-export interface LinkHooks {
-  connected(connected: { host: string; resent: number }): void
-  disconnected(disconnected: { host: string; error: unknown; unconfirmed: number }): void
-  retry: DialerHooks['failed']
-  blocked(blocked: { reason: string }): void
-  unblocked(unblocked: { blockedMs: number }): void
-}
-
-/** A channel that is gone, with what was unconfirmed on it. */
-interface Loss {
-  readonly error: unknown
-  readonly taken: readonly OutboxRow[]
-  /** It was given up, and may still be open. */
-  readonly givenUp: boolean
-}
 
 /** For how long closing may take: a channel, then a connection. */
 const GOODBYE_MS = 2_000
@@ -58,7 +43,7 @@ export class Link {
   #healing: Promise<void> | undefined
   #healedAt = Number.NEGATIVE_INFINITY
   /** Gives up the present channel. */
-  #drop: ((error: unknown) => void) | undefined
+  #drop: ((error: unknown, givenUp?: boolean) => void) | undefined
 
   constructor(
     settings: PublisherSettings,
@@ -118,7 +103,19 @@ export class Link {
 
   /** The channel can't be relied on: replaces it, and the connection if the channel doesn't close in time. */
   recycle(why: string): void {
-    this.#drop?.(new BrokerError('CDC_BROKER_UNAVAILABLE', `${this.#dialer.host}: ${why}`, { retryable: true }))
+    this.#drop?.(this.#gone(why))
+  }
+
+  /**
+   * Forgets everything unconfirmed, and replaces the channel. A connection of ours is destroyed with it: a goodbye would
+   * first write what amqplib still holds.
+   */
+  abandon(): void {
+    const { connection } = this.#dialer
+    const abrupt = connection?.owned === true
+    this.#outbox.abandon()
+    this.#drop?.(this.#gone('given up, as the lease was lost'), !abrupt)
+    if (abrupt) void this.#dialer.release(0)
   }
 
   /** Declares the topology again, as a message was unroutable; once for all that ask at the same time. Never rejects. */
@@ -172,6 +169,10 @@ export class Link {
     }
   }
 
+  #gone(why: string): BrokerError {
+    return new BrokerError('CDC_BROKER_UNAVAILABLE', `${this.#dialer.host}: ${why}`, { retryable: true })
+  }
+
   #onFailure(failure: BrokerError): void {
     this.#health.set(this.dead ? 'disconnected' : reasonOf(failure), failure.message)
     if (this.dead) throw failure
@@ -197,7 +198,7 @@ export class Link {
       })
       channel.on('close', () => lose(undefined, false))
       this.#channel = channel
-      this.#drop = why => lose(why, true)
+      this.#drop = (why, givenUp = true) => lose(why, givenUp)
       // Closed before anybody listened: its `close` isn't told again.
       if (connection?.closed !== false) return lose(undefined, false)
       const resent = this.#outbox.attach(channel)

@@ -3,29 +3,8 @@ import { publish, trimUnconfirmed } from './amqp-internals.js'
 import type { AmqpConfirm, AmqpConfirmChannel, AmqpReturn } from './amqp-types.js'
 import { type BrokerAnswer, ConfirmTable } from './confirm-table.js'
 import { ConfirmWatch } from './confirm-watch.js'
-import type { WireMessage } from './message-check.js'
+import type { OutboxHooks, OutboxRow } from './outbox-row.js'
 import { nacked, unencodable, unroutable } from './publish-errors.js'
-
-/** A message on its way, with the promise that its caller holds. */
-export interface OutboxRow extends WireMessage {
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-  /** It was on a channel before, so that a copy may exist. */
-  sent: boolean
-}
-
-/** What the outbox tells. Called in amqplib's callbacks: no user code may run in here. */
-export interface OutboxHooks {
-  returned(info: AmqpReturn): void
-  /** Called before an unroutable message is rejected, which waits for it. Never rejects. */
-  healRoutes(): Promise<void>
-  /** Nothing came back for so long. */
-  silence(silentMs: number, unconfirmed: number): void
-  /** A message came back, and which one is unknown: the channel has to be detached before anything else is confirmed. */
-  strayReturn(): void
-  /** All suspects of `probe` are through. */
-  cleared(): void
-}
 
 /**
  * What is to be sent and what was sent, always in the order of `push`. It sends while a channel is attached; when that
@@ -48,6 +27,7 @@ export class Outbox {
   #healing = 0
   #settled = 0
   #onIdle: (() => void)[] = []
+  #mayPublish: () => boolean = () => true
 
   constructor(confirmTimeoutMs: number, hooks: OutboxHooks) {
     this.#hooks = hooks
@@ -67,6 +47,11 @@ export class Outbox {
   /** Counts every word of the broker; tells whether a channel was of any use. */
   get settled(): number {
     return this.#settled
+  }
+
+  /** Asked before each message is written, also one that waited or goes once more; while it says no, all wait. */
+  setGate(mayPublish: () => boolean): void {
+    this.#mayPublish = mayPublish
   }
 
   /** Sends, or queues behind what waits. */
@@ -135,6 +120,14 @@ export class Outbox {
     return new Promise(resolve => this.#onIdle.push(resolve))
   }
 
+  /** Forgets everything without a word of the broker; the promises stay pending. The channel has to be given up too. */
+  abandon(): void {
+    this.detach()
+    this.#waiting = []
+    this.#endProbe()
+    this.#tellIdle()
+  }
+
   /** Gives everything up. */
   rejectAll(makeError: () => Error): void {
     this.detach()
@@ -151,7 +144,8 @@ export class Outbox {
   }
 
   #canSend(): boolean {
-    return this.#channel !== undefined && this.#writable && !this.#blocked && this.#table.size < this.#window
+    if (this.#channel === undefined || !this.#writable || this.#blocked) return false
+    return this.#table.size < this.#window && this.#mayPublish()
   }
 
   #pump(): void {

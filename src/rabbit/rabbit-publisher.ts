@@ -5,11 +5,12 @@ import { BrokerError, isCdcError, OptionsError, type PublishError } from '../err
 import { emitSafely, type PublisherEvents } from '../events.js'
 import { HealthBoard } from '../health-board.js'
 import { assertText } from '../options.js'
-import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink } from '../types.js'
+import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink, SinkOpenOptions } from '../types.js'
 import { settledWithin } from '../waiting.js'
 import { classifyBrokerError } from './classify-broker-error.js'
 import { headersSize } from './header-check.js'
-import { Link, type LinkHooks } from './link.js'
+import { Link } from './link.js'
+import type { LinkHooks } from './link-hooks.js'
 import { checkMessage } from './message-check.js'
 import { Outbox } from './outbox.js'
 import { type PublisherSettings, type RabbitPublisherOptions, resolvePublisherOptions } from './publisher-options.js'
@@ -73,9 +74,11 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
    * Connects, declares or checks the topology, and opens the channel. Waits through outages for as long as they last.
    * Rejects with a BrokerError that isn't retryable when the log-in, the virtual host, TLS, access or the topology is
    * refused, and with the signal's reason on abort; then it may be called again. Further calls share the first result.
+   * While `mayPublish` says no, nothing is written to the broker.
    */
-  open({ signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  open({ signal = new AbortController().signal, mayPublish }: Partial<SinkOpenOptions> = {}): Promise<void> {
     if (this.#closing) return Promise.reject(closed())
+    if (mayPublish) this.#outbox.setGate(mayPublish)
     this.#opening ??= this.#link.open(signal).catch(error => {
       this.#opening = undefined
       throw error
@@ -122,6 +125,15 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
     } catch (error) {
       throw isCdcError(error) ? error : classifyBrokerError(error, 'publish', connection.host)
     }
+  }
+
+  /**
+   * Forgets everything unconfirmed: nothing of it is sent again, and its promises stay pending. The connection is
+   * replaced, as it may hold what was not written yet; of one that was passed in, the channel is. What is published
+   * afterwards goes over the next one.
+   */
+  abandon(): void {
+    if (this.#opening && !this.#closing) this.#link.abandon()
   }
 
   /** Bytes of the body and the headers. */

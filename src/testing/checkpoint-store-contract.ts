@@ -1,6 +1,7 @@
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import type { Checkpoint, CheckpointStore, Position } from '../types.js'
 import type { ContractCase } from './contract.js'
+import { type LeasingStore, leaseCases } from './lease-contract.js'
 import { resumeToken } from './resume-token.js'
 
 /** A store to test, and what the tests do to it behind its back. */
@@ -101,6 +102,14 @@ export function checkpointStoreContract(make: () => StoreUnderTest | Promise<Sto
     await under.corrupt('orders')
     await rejects(store.load('orders'))
   })
+
+  for (const { name, check } of leaseCases) {
+    add(`with leases: ${name}`, async (store, { reopen }) => {
+      if (!store.acquire) return
+      const other = reopen?.()
+      await check(store as LeasingStore, (other ?? store) as LeasingStore).finally(() => other?.close?.())
+    })
+  }
 
   add('closes twice without an error', async store => {
     await store.close?.()

@@ -3,6 +3,7 @@ import { Binary, BSON, Decimal128, type Document, Double, Int32, Long, MongoClie
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { mongoCheckpointStore } from '../../src/checkpoint/mongo-checkpoint-store.js'
 import { checkpoint, checkpointStoreContract, eventPosition, expectSame } from '../unit/checkpoint/contract.js'
+import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const database = `checkpoints_${randomUUID().slice(0, 8)}`
@@ -56,6 +57,14 @@ describe.each<[string, object]>([
       })
       await store.save(saved)
       expectSame(await store.load('orders'), saved)
+      const lease = await store.acquire?.({ name: 'orders', holder: 'a', ttlMs: 60_000 })
+      expect(lease?.epoch).toBe(1)
+      expect(await lease?.renew()).toBe(true)
+      await store.save({ ...saved, epoch: 1 })
+      for (const epoch of [undefined, 2]) {
+        const other = { ...saved, ...(epoch !== undefined && { epoch }) }
+        await expect(store.save(other)).rejects.toMatchObject({ code: 'CDC_FENCED' })
+      }
     } finally {
       await own.close()
     }
@@ -142,5 +151,88 @@ describe('the mongo store', () => {
       await again.close()
     }
     await stream.close()
+  })
+})
+
+describe('the lease in the mongo store', () => {
+  const request = { name: 'orders', holder: 'a', ttlMs: 60_000 }
+
+  it('is got by exactly one of four that ask at the same time, fifty times in a row', async () => {
+    const options = { client, ...place() }
+    const stores = [options, options, { uri, ...options, client: undefined }, options].map(each =>
+      mongoCheckpointStore(each as typeof options),
+    )
+    let epoch = 0
+    for (let round = 0; round < 50; round += 1) {
+      const asked = stores.map((store, n) => store.acquire?.({ ...request, holder: `holder ${n}` }))
+      const [lease, ...others] = (await Promise.all(asked)).filter(lease => lease !== undefined)
+      expect(others).toEqual([])
+      expect(lease?.epoch).toBeGreaterThan(epoch)
+      epoch = lease?.epoch ?? 0
+      await lease?.release()
+    }
+    await Promise.all(stores.map(store => store.close?.()))
+  })
+
+  it('stands beside the position, which keeps its checksum, in one document', async () => {
+    const options = { client, ...place() }
+    const store = mongoCheckpointStore(options)
+    const documents = client.db(database).collection<{ _id: string } & Document>(options.collection)
+    const lease = await store.acquire?.(request)
+    expect(await documents.findOne()).toEqual({
+      _id: 'orders',
+      lease: { holder: 'a', epoch: 1, expiresAt: expect.any(Date) },
+    })
+    await store.save(checkpoint({ epoch: 1 }))
+    await lease?.renew()
+    expectSame(await store.load('orders'), checkpoint())
+    expect(await documents.findOne()).toMatchObject({
+      lease: { holder: 'a', epoch: 1 },
+      v: 1,
+      checksum: expect.any(String),
+    })
+    await lease?.release()
+    expect((await documents.findOne())?.lease).toEqual({ epoch: 1 })
+    expectSame(await store.load('orders'), checkpoint())
+  })
+
+  it('is refused by no position with signs that mean something to MongoDB, without a lease behind one', async () => {
+    const store = mongoCheckpointStore({ client, ...place() })
+    const saved = checkpoint({
+      position: eventPosition({ $expr: '$$NOW', a: { $literal: '$lease' }, n: new Int32(5) }),
+    })
+    await store.acquire?.({ ...request, ttlMs: 1 })
+    await until(
+      () =>
+        store.save(saved).then(
+          () => true,
+          () => false,
+        ),
+      () => 'the lease has run out',
+    )
+    expectSame(await store.load('orders'), saved)
+    await store.save(checkpoint())
+    expectSame(await store.load('orders'), checkpoint())
+  })
+
+  it('leaves a document with half a checkpoint refused', async () => {
+    const options = { client, ...place() }
+    const store = mongoCheckpointStore(options)
+    await store.acquire?.(request)
+    await store.save(checkpoint({ epoch: 1 }))
+    const documents = client.db(database).collection<{ _id: string }>(options.collection)
+    await documents.updateOne({ _id: 'orders' }, { $unset: { position: '', v: '', savedAt: '' } })
+    await expect(store.load('orders')).rejects.toMatchObject({ code: 'CDC_CHECKPOINT_CORRUPT' })
+  })
+
+  it('is named in the error when MongoDB can not be asked for it', async () => {
+    const away = new MongoClient('mongodb://127.0.0.1:1', { serverSelectionTimeoutMS: 50 })
+    const asked = mongoCheckpointStore({ client: away, ...place() }).acquire?.(request)
+    await expect(asked).rejects.toMatchObject({
+      code: 'CDC_CHECKPOINT_FAILED',
+      retryable: true,
+      message: expect.stringContaining('Could not acquire the lease in the collection'),
+    })
+    await away.close()
   })
 })

@@ -1,11 +1,14 @@
 import { describe, expectTypeOf, test } from 'vitest'
+import type { CheckpointError } from '../../src/errors.js'
+import type { PipelineState } from '../../src/events.js'
 import { deadLetterMessage } from '../../src/message/dead-letter-message.js'
 import type { CdcPipeline } from '../../src/pipeline/cdc-pipeline.js'
 import { createCdcPipeline } from '../../src/pipeline/create-cdc-pipeline.js'
+import type { LeaseSummary } from '../../src/pipeline/terms.js'
 import { omit } from '../../src/transform/omit.js'
 import { pipe } from '../../src/transform/pipe.js'
 import { redact } from '../../src/transform/redact.js'
-import type { CheckpointStore, RabbitMessage, Sink, Source, Transform } from '../../src/types.js'
+import type { CheckpointStore, Lease, LeaseRequest, RabbitMessage, Sink, Source, Transform } from '../../src/types.js'
 
 interface Change {
   readonly id: number
@@ -108,5 +111,29 @@ describe('failing events', () => {
     createCdcPipeline({ ...parts, transform: () => ({ body }), onFailedEvent: () => 'ignore' })
     // @ts-expect-error a body must be bytes
     createCdcPipeline({ ...parts, transform: () => ({ body }), deadLetter: { message: () => ({ body: 'text' }) } })
+  })
+})
+
+describe('the lease of several instances', () => {
+  test('is an option, two events and a part of the health', () => {
+    const pipeline = createCdcPipeline({ ...parts, transform: () => ({ body }), lease: { ttlMs: 30_000 } })
+    pipeline.on('leaseAcquired', ({ epoch }) => expectTypeOf(epoch).toEqualTypeOf<number>())
+    pipeline.on('leaseLost', ({ error }) => expectTypeOf(error).toEqualTypeOf<CheckpointError>())
+    expectTypeOf(pipeline.health().lease).toEqualTypeOf<LeaseSummary | undefined>()
+    expectTypeOf<'standby'>().toExtend<PipelineState>()
+    // @ts-expect-error for how long?
+    createCdcPipeline({ ...parts, transform: () => ({ body }), lease: {} })
+    // @ts-expect-error not so
+    createCdcPipeline({ ...parts, transform: () => ({ body }), lease: true })
+  })
+
+  test('is given by a store that has `acquire`, and needs nothing of those that have not', () => {
+    const plain: CheckpointStore = { load: async () => undefined, save: async () => {} }
+    const leasing: CheckpointStore = {
+      ...plain,
+      acquire: async ({ name, holder, ttlMs }: LeaseRequest): Promise<Lease | undefined> =>
+        ttlMs > 0 && name !== holder ? { epoch: 1, renew: async () => true, release: async () => {} } : undefined,
+    }
+    expectTypeOf(leasing.acquire).not.toBeAny()
   })
 })

@@ -47,14 +47,22 @@ export interface ProcessOptions {
   readonly deadLetters?: string
   /** Updates need an image of the document before them. */
   readonly needsImages?: boolean
+  /** Of several instances one publishes. Each tells its parent of its leases, and of its saves. */
+  readonly lease?: { readonly ttlMs: number }
   /** Prints every event with everything that can be seen of it, and all parts, as a careless logger would. */
   readonly verbose?: boolean
 }
 
 export type Request = 'stats' | 'stop'
 export interface Answer {
-  readonly kind: 'loaded' | 'ready' | 'stats' | 'stopped' | 'failed'
+  readonly kind: 'loaded' | 'ready' | 'stats' | 'stopped' | 'failed' | 'lease' | 'saved'
   readonly value?: unknown
+}
+
+/** The lease of this epoch was acquired, or lost with this code. */
+export interface LeaseNews {
+  readonly epoch: number
+  readonly lost?: string
 }
 
 /** An event that failed for good, as the listener of `failedEvent` was told. */
@@ -80,6 +88,7 @@ const {
   mended = [],
   deadLetters,
   needsImages,
+  lease,
   verbose,
 } = JSON.parse(process.env.PIPELINE ?? '{}') as ProcessOptions
 
@@ -145,6 +154,7 @@ const pipeline = createCdcPipeline({
   retry: { minDelayMs: 20, maxDelayMs: 300 },
   ...(onFailedEvent && { onFailedEvent: policy(onFailedEvent), transformTimeoutMs: TRANSFORM_TIMEOUT_MS }),
   ...(deadLetters !== undefined && { deadLetter: { sink: publisher(deadLetters), message: deadLetterMessage() } }),
+  ...(lease && { lease }),
   ...more,
 })
 
@@ -171,6 +181,12 @@ pipeline.on('failedEvent', ({ id, event, stage, error, attempts, action }) => {
   const code = isCdcError(error) ? error.code : undefined
   answer('failed', { id, poison: poisonOf(event as object), stage, code, attempts, action } satisfies Failed)
 })
+
+if (lease) {
+  pipeline.on('leaseAcquired', ({ epoch }) => answer('lease', { epoch } satisfies LeaseNews))
+  pipeline.on('leaseLost', ({ epoch, error }) => answer('lease', { epoch, lost: error.code } satisfies LeaseNews))
+  pipeline.on('checkpoint', ({ savedAt }) => answer('saved', savedAt.getTime()))
+}
 
 process.on('message', request => {
   if (request === 'stop') {

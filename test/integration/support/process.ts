@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { PipelineStats, StopResult } from '../../../src/index.js'
-import type { Answer, Failed, ProcessOptions, Request } from './process-program.js'
+import type { Answer, Failed, LeaseNews, ProcessOptions, Request } from './process-program.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const root = join(folder, '../../..')
@@ -38,6 +38,10 @@ export class PipelineProcess {
   output = ''
   /** What its listener of `failedEvent` was told. */
   readonly failed: Failed[] = []
+  /** What its listeners of `leaseAcquired` and `leaseLost` were told. */
+  readonly leases: LeaseNews[] = []
+  /** When it has saved, as it was told; only with a lease. */
+  readonly saves: number[] = []
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
   readonly #closed: Promise<unknown>
@@ -49,6 +53,8 @@ export class PipelineProcess {
     child.on('message', message => {
       const { kind, value } = message as Answer
       if (kind === 'failed') this.failed.push(value as Failed)
+      if (kind === 'lease') this.leases.push(value as LeaseNews)
+      if (kind === 'saved') this.saves.push(value as number)
     })
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', text => {
@@ -94,6 +100,15 @@ export class PipelineProcess {
     const result = await this.#answer('stopped')
     await this.#exited
     return result as StopResult
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** Stops the process as it stands, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal)
   }
 
   /** Resolves when the process is gone, and everything that it said is here. */

@@ -99,6 +99,11 @@ const parts: readonly Part[] = [
     make: deadLetter => createCdcPipeline({ ...seams, deadLetter }),
   },
   {
+    heading: 'lease',
+    declarations: [['src/pipeline/lease-options.ts', 'LeaseOptions']],
+    make: lease => createCdcPipeline({ ...seams, lease }),
+  },
+  {
     heading: 'circuitBreaker',
     declarations: [['src/pipeline/circuit.ts', 'CircuitBreakerOptions']],
     make: circuitBreaker => createCdcPipeline({ ...seams, circuitBreaker }),

@@ -62,6 +62,7 @@ describe('docs/observing.md', () => {
     ['health()', ['PipelineHealth']],
     ['Health of a part', ['PartHealth']],
     ['The checkpoint', ['CheckpointSummary']],
+    ['The lease', ['LeaseSummary']],
     ['stats()', ['PipelineStats', 'PipelineCounters']],
   ])('has one row for each field under "%s", and no other', (heading, types) => {
     const fields = types.flatMap(type => membersOf(type).map(({ name }) => name))

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { PublishError } from '../../../src/errors.js'
 import type { AmqpConfirmChannel } from '../../../src/rabbit/amqp-types.js'
-import { Outbox, type OutboxHooks, type OutboxRow } from '../../../src/rabbit/outbox.js'
+import { Outbox } from '../../../src/rabbit/outbox.js'
+import type { OutboxHooks, OutboxRow } from '../../../src/rabbit/outbox-row.js'
 
 /** Records what is published, and plays the broker. */
 class FakeChannel extends EventEmitter {
@@ -354,5 +355,57 @@ describe('outbox', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('an outbox whose lease is lost', () => {
+  it('forgets what waits and what is unconfirmed, and sends only what comes behind that', () => {
+    const { channel, outbox, push, log } = attached()
+    channel.full = true
+    push('a')
+    push('b')
+    expect(channel.sent).toEqual(['a'])
+    outbox.abandon()
+    expect(outbox.pending).toBe(0)
+    push('c')
+    const next = new FakeChannel()
+    outbox.attach(next.asChannel)
+    channel.emit('drain')
+    channel.ack(1)
+    expect([channel.sent, next.sent, log]).toEqual([['a'], ['c'], []])
+    next.ack(1)
+    expect(log).toEqual(['c ok'])
+  })
+
+  it('ends a search for a culprit that is not there any more', () => {
+    const { channel, outbox, push } = attached()
+    for (const id of ['a', 'b', 'c']) push(id)
+    outbox.detach()
+    outbox.probe(3)
+    outbox.attach(channel.asChannel)
+    outbox.abandon()
+    const next = new FakeChannel()
+    outbox.attach(next.asChannel)
+    for (const id of ['d', 'e']) push(id)
+    expect(next.sent).toEqual(['d', 'e'])
+  })
+
+  it('writes nothing while it may not: not at once, not when there is room, not over a new channel', () => {
+    const { channel, outbox, push } = attached()
+    channel.full = true
+    push('a')
+    push('b')
+    let mayPublish = false
+    outbox.setGate(() => mayPublish)
+    channel.emit('drain')
+    push('c')
+    outbox.detach()
+    const next = new FakeChannel()
+    expect(outbox.attach(next.asChannel)).toBe(1)
+    expect([channel.sent, next.sent]).toEqual([['a'], []])
+    mayPublish = true
+    push('d')
+    next.emit('drain')
+    expect(next.sent).toEqual(['a', 'b', 'c', 'd'])
   })
 })
