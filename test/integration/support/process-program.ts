@@ -183,6 +183,7 @@ process.on('message', request => {
       stats: pipeline.stats(),
       reasons: pipeline.health().reasons,
       rss: process.memoryUsage.rss(),
+      heapUsed: process.memoryUsage().heapUsed,
     })
   }
 })

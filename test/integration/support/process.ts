@@ -30,6 +30,8 @@ export interface ProcessStats {
   readonly reasons: readonly string[]
   /** Resident memory in bytes. */
   readonly rss: number
+  /** In bytes, garbage included. */
+  readonly heapUsed: number
 }
 
 /** A pipeline in a process of its own, which can be killed. */
@@ -58,17 +60,17 @@ export class PipelineProcess {
   }
 
   /** Resolves when the process runs; whether its pipeline does tells `ready()`. */
-  static async fork(options: ProcessOptions): Promise<PipelineProcess> {
+  static async fork(options: ProcessOptions, execArgv: string[] = []): Promise<PipelineProcess> {
     built ??= program()
     const env = { ...process.env, PIPELINE: JSON.stringify(options) }
-    const child = fork(await built, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] })
+    const child = fork(await built, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv })
     const forked = new PipelineProcess(child)
     await once(child, 'spawn')
     return forked
   }
 
-  static async started(options: ProcessOptions): Promise<PipelineProcess> {
-    const forked = await PipelineProcess.fork(options)
+  static async started(options: ProcessOptions, execArgv?: string[]): Promise<PipelineProcess> {
+    const forked = await PipelineProcess.fork(options, execArgv)
     await forked.ready()
     return forked
   }
@@ -94,6 +96,16 @@ export class PipelineProcess {
     const result = await this.#answer('stopped')
     await this.#exited
     return result as StopResult
+  }
+
+  /** SIGSTOP: as a machine that is suspended, or a collection of garbage that takes very long. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#child.kill('SIGCONT')
   }
 
   /** Resolves when the process is gone, and everything that it said is here. */
