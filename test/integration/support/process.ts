@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { PipelineStats, StopResult } from '../../../src/index.js'
-import type { Answer, Failed, ProcessOptions, Request } from './process-program.js'
+import type { Answer, Failed, ProcessOptions, Request, Stopped } from './process-program.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const root = join(folder, '../../..')
@@ -90,12 +90,24 @@ export class PipelineProcess {
     return (await this.#answer('stats')) as ProcessStats
   }
 
-  /** A clean stop; resolves when the process is gone. */
+  /** Resolves when the pipeline is paused. */
+  async pause(): Promise<void> {
+    this.#ask('pause')
+    await this.#answer('paused')
+  }
+
+  /** A clean stop; resolves when the process is gone, to which it must come by itself. */
   async stop(): Promise<StopResult> {
+    return (await this.timedStop()).result
+  }
+
+  /** The same, with the times until `stop()` has resolved, and from then until the process is gone. */
+  async timedStop(): Promise<Stopped & { readonly exitMs: number }> {
     this.#ask('stop')
-    const result = await this.#answer('stopped')
+    const stopped = (await this.#answer('stopped')) as Stopped
+    const since = performance.now()
     await this.#exited
-    return result as StopResult
+    return { ...stopped, exitMs: performance.now() - since }
   }
 
   /** SIGSTOP: as a machine that is suspended, or a collection of garbage that takes very long. */
@@ -126,7 +138,8 @@ export class PipelineProcess {
   async #answer(kind: Answer['kind']): Promise<Answer['value']> {
     const end = new AbortController()
     const { signal } = end
-    const exit = once(this.#child, 'exit', { signal }).then(() => {
+    // Not `exit`, which may come before what it said last.
+    const exit = once(this.#child, 'close', { signal }).then(() => {
       throw new Error(`The process ended before it was ${kind}:\n${this.output}`)
     })
     const answer = new Promise<Answer['value']>(resolve => {
