@@ -110,7 +110,7 @@ describe('the text of an error', () => {
     const event = updateOf({ [forged]: forged, list: forged, to: 1, from: 2 }, {}, { db: 'shop', coll: forged })
     const failing: Record<string, (event: ChangeStreamDocument) => unknown> = {
       validate: validate(schema as never, { messages: true }),
-      splitArray: splitArray('list'),
+      splitArray: event => splitArray('list')(event as never),
       rename: event => rename({ from: 'to' })(event as never),
       routingKey: changeEventMessage({ routingKey: () => 5 as never }),
       headers: changeEventMessage({ headers: () => forged as never }),
