@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Each takes more than 15 s. Begun last, one of them would run alone while the other worker has nothing left to do.
 const LONG =
-  /(poison|lease|rabbit-publisher-faults|services|source-(network|long-oplog|faults|oversized|scopes)|pipeline-(broker|mongo)-faults|pipeline-(restart|secrets|memory))\.test\.ts$/
+  /(poison|policies-under-fault|stop|lease|rabbit-publisher-faults|services|source-(network|long-oplog|faults|oversized|scopes)|pipeline-(broker|mongo)-faults|pipeline-(restart|secrets|memory))\.test\.ts$/
 
 class LongFilesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

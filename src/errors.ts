@@ -142,8 +142,8 @@ const QUOTED = / to execute command| dup key: /
 /** The message of whatever was thrown, on one line and at most 500 characters, without what MongoDB quotes in it. */
 export function messageOf(error: unknown): string {
   const [text = ''] = textOf(error).split(QUOTED, 1)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters from a server must not forge log lines
-  return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 500)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters from elsewhere must not forge log lines
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').slice(0, 500)
 }
 
 /** Anything can be thrown, also what has no text. */

@@ -48,7 +48,7 @@ export function parseBrokerUrl(name: string, text: string, heartbeatMs: number |
     },
     // Control characters out of `%0a` and the like must not forge log lines.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is to be removed
-    label: `${hostname}:${port}/${shownVhost}`.replace(/[\u0000-\u001f\u007f]/g, '?'),
+    label: `${hostname}:${port}/${shownVhost}`.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?'),
   }
 }
 

@@ -55,10 +55,10 @@ describe('of two instances with a lease', () => {
 
   it('the second one goes on when the first one is frozen, which publishes and saves nothing when it thaws', () =>
     withInstances(async ({ leader, other, epoch, more }) => {
-      leader.signal('SIGSTOP')
+      leader.freeze()
       await leads(other, epoch, takeOverMs)
       await more(100)
-      leader.signal('SIGCONT')
+      leader.thaw()
       await loses(leader, epoch)
       await more(100)
       // It is as good as new: a clean stop of the other one hands over at once.

@@ -322,6 +322,20 @@ describe('access', () => {
     expect(await rejection(publisherFor(options).open())).toMatchObject({ code: 'CDC_BROKER_ACCESS_REFUSED' })
   })
 
+  it('needs no right but to write to its exchange when it only checks', async () => {
+    const user = `o${Date.now()}`
+    await observer.channel.assertExchange('x29', 'topic')
+    await observer.channel.assertQueue('q29')
+    await observer.channel.bindQueue('q29', 'x29', '#')
+    await rabbit.rabbitmqctl('add_user', user, 's3cret@')
+    await rabbit.rabbitmqctl('set_permissions', '-p', vhost.name, user, '^$', '^x29$', '^$')
+    const url = vhost.url.replace('guest:guest', `${user}:s3cret%40`)
+    const publisher = publisherFor({ url, exchange: { name: 'x29' }, topology: 'check' })
+    await publisher.open()
+    await publisher.publish({ body: Buffer.from('x'), routingKey: 'a' }, { id: 'one' })
+    expect(await observer.take('q29')).toEqual(['one'])
+  })
+
   it('waits, unhealthy, when the right to write is taken away while it runs', async () => {
     const user = `w${Date.now()}`
     const permit = (write: string) => rabbit.rabbitmqctl('set_permissions', '-p', vhost.name, user, '.*', write, '.*')

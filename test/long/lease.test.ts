@@ -20,12 +20,12 @@ it('an instance that was frozen for a minute publishes and saves nothing when it
     try {
       await inbox.take(50)
       const { leader, other, epoch } = await instances.ranks()
-      leader.signal('SIGSTOP')
+      leader.freeze()
       const thawed = sleep(60_000) // the length of the pause is the point
       await leads(other, epoch, ttlMs * 1.1 + 5_000)
       await thawed
       const before = inbox.received.length
-      leader.signal('SIGCONT')
+      leader.thaw()
       await loses(leader, epoch)
       await inbox.take(before + 300)
       expect((await leader.stats()).stats.state).toBe('standby')

@@ -16,8 +16,10 @@ import {
   fileCheckpointStore,
   isCdcError,
   mongoCheckpointStore,
+  type QueueOptions,
   type RabbitMessage,
   RabbitPublisher,
+  type StopResult,
 } from '../../../src/index.js'
 import { decisionOf, MAX_MESSAGE_BYTES, poisonKinds, poisonOf, TRANSFORM_TIMEOUT_MS } from './poison.js'
 
@@ -29,7 +31,8 @@ export interface ProcessOptions {
   readonly collections?: readonly string[]
   /** Name of the pipeline and of the queue. */
   readonly queue: string
-  readonly store: { readonly path: string } | { readonly database: string }
+  readonly queueArguments?: Readonly<Record<string, unknown>>
+  readonly store: { readonly path: string } | { readonly database: string; readonly uri?: string }
   /** More options of the pipeline. */
   readonly pipeline?: {
     readonly maxInFlight?: number
@@ -37,6 +40,8 @@ export interface ProcessOptions {
     readonly maxUnsavedEvents?: number
     readonly checkpointIntervalMs?: number
   }
+  /** No transform ever returns. */
+  readonly hangs?: boolean
   /** Each seventh event is held up for so long, so that events are settled out of order. */
   readonly slowMs?: number
   /** What happens to events that name a kind of poison.ts, which the transform spoils. `function`: a decision as `decisionOf` has it. */
@@ -45,6 +50,10 @@ export interface ProcessOptions {
   readonly mended?: readonly string[]
   /** The queue of dead letters, which has a publisher of its own. */
   readonly deadLetters?: string
+  /** Where that is. @default `amqpUrl` */
+  readonly deadLettersUrl?: string
+  /** What `stop()` is called with. */
+  readonly drainTimeoutMs?: number
   /** Updates need an image of the document before them. */
   readonly needsImages?: boolean
   /** Of several instances one publishes. Each tells its parent of its leases, and of its saves. */
@@ -53,10 +62,16 @@ export interface ProcessOptions {
   readonly verbose?: boolean
 }
 
-export type Request = 'stats' | 'stop'
+export type Request = 'stats' | 'stop' | 'pause'
 export interface Answer {
-  readonly kind: 'loaded' | 'ready' | 'stats' | 'stopped' | 'failed' | 'lease' | 'saved'
+  readonly kind: 'loaded' | 'ready' | 'stats' | 'paused' | 'stopped' | 'failed' | 'lease' | 'saved'
   readonly value?: unknown
+}
+
+/** How `stop()` went, and how long it took. */
+export interface Stopped {
+  readonly result: StopResult
+  readonly stopMs: number
 }
 
 /** The lease of this epoch was acquired, or lost with this code. */
@@ -81,12 +96,16 @@ const {
   database,
   collections,
   queue,
+  queueArguments,
   store,
   pipeline: more,
+  hangs,
   slowMs,
   onFailedEvent,
   mended = [],
   deadLetters,
+  deadLettersUrl = amqpUrl,
+  drainTimeoutMs,
   needsImages,
   lease,
   verbose,
@@ -107,16 +126,17 @@ const source = new ChangeStreamSource({
   ...(needsImages && { fullDocumentBeforeChange: 'required' }),
 })
 
-function publisher(name: string, maxMessageBytes?: number): RabbitPublisher {
+function publisher(url: string, queue: QueueOptions, maxMessageBytes?: number): RabbitPublisher {
   return new RabbitPublisher({
-    url: amqpUrl,
-    queue: { name },
+    url,
+    queue,
     reconnect: { minDelayMs: 20, maxDelayMs: 500 },
     ...(maxMessageBytes !== undefined && { maxMessageBytes }),
   })
 }
 
-const sink = publisher(queue, onFailedEvent && MAX_MESSAGE_BYTES)
+const to = { name: queue, ...(queueArguments && { arguments: queueArguments }) }
+const sink = publisher(amqpUrl, to, onFailedEvent && MAX_MESSAGE_BYTES)
 const shape = changeEventMessage()
 let events = 0
 
@@ -146,6 +166,7 @@ const pipeline = createCdcPipeline({
     if (poison !== undefined && !mended.includes(poison)) {
       return poisonKinds[poison]?.spoil(shape(event), event) as RabbitMessage
     }
+    if (hangs) return new Promise<never>(() => {})
     // The delay is the input: it stands for a slow service that a transform asks. Seven divides the number of documents in no test: the next event of the document of a slow one isn't slow.
     return slowMs !== undefined && events % 7 === 0 ? sleep(slowMs).then(() => shape(event)) : shape(event)
   },
@@ -153,7 +174,9 @@ const pipeline = createCdcPipeline({
   checkpointStore,
   retry: { minDelayMs: 20, maxDelayMs: 300 },
   ...(onFailedEvent && { onFailedEvent: policy(onFailedEvent), transformTimeoutMs: TRANSFORM_TIMEOUT_MS }),
-  ...(deadLetters !== undefined && { deadLetter: { sink: publisher(deadLetters), message: deadLetterMessage() } }),
+  ...(deadLetters !== undefined && {
+    deadLetter: { sink: publisher(deadLettersUrl, { name: deadLetters }), message: deadLetterMessage() },
+  }),
   ...(lease && { lease }),
   ...more,
 })
@@ -174,7 +197,7 @@ if (verbose) {
 }
 
 function answer(kind: Answer['kind'], value?: unknown): void {
-  process.send?.({ kind, value } satisfies Answer)
+  if (process.connected) process.send?.({ kind, value } satisfies Answer)
 }
 
 pipeline.on('failedEvent', ({ id, event, stage, error, attempts, action }) => {
@@ -190,22 +213,30 @@ if (lease) {
 
 process.on('message', request => {
   if (request === 'stop') {
-    void pipeline.stop().then(result => {
-      answer('stopped', result)
+    process.off('disconnect', exit) // from now on it has to end by itself
+    const asked = performance.now()
+    void pipeline.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs }).then(result => {
+      answer('stopped', { result, stopMs: performance.now() - asked } satisfies Stopped)
       process.disconnect()
     })
+  } else if (request === 'pause') {
+    void pipeline.pause().then(() => answer('paused'))
   } else {
     answer('stats', {
       stats: pipeline.stats(),
       reasons: pipeline.health().reasons,
       rss: process.memoryUsage.rss(),
+      heapUsed: process.memoryUsage().heapUsed,
     })
   }
 })
-process.on('disconnect', () => process.exit())
+const exit = (): never => process.exit()
+process.on('disconnect', exit)
 
 // A failure surfaces as in any service: with Node's own print of the error, and an exit code.
 answer('loaded')
-await pipeline.start()
+await pipeline.start().catch((error: unknown) => {
+  if (!isCdcError(error) || error.code !== 'CDC_START_ABORTED') throw error
+})
 answer('ready')
 await pipeline.done

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { PipelineStats, StopResult } from '../../../src/index.js'
-import type { Answer, Failed, LeaseNews, ProcessOptions, Request } from './process-program.js'
+import type { Answer, Failed, LeaseNews, ProcessOptions, Request, Stopped } from './process-program.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const root = join(folder, '../../..')
@@ -30,6 +30,8 @@ export interface ProcessStats {
   readonly reasons: readonly string[]
   /** Resident memory in bytes. */
   readonly rss: number
+  /** In bytes, garbage included. */
+  readonly heapUsed: number
 }
 
 /** A pipeline in a process of its own, which can be killed. */
@@ -64,17 +66,17 @@ export class PipelineProcess {
   }
 
   /** Resolves when the process runs; whether its pipeline does tells `ready()`. */
-  static async fork(options: ProcessOptions): Promise<PipelineProcess> {
+  static async fork(options: ProcessOptions, execArgv: string[] = []): Promise<PipelineProcess> {
     built ??= program()
     const env = { ...process.env, PIPELINE: JSON.stringify(options) }
-    const child = fork(await built, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] })
+    const child = fork(await built, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv })
     const forked = new PipelineProcess(child)
     await once(child, 'spawn')
     return forked
   }
 
-  static async started(options: ProcessOptions): Promise<PipelineProcess> {
-    const forked = await PipelineProcess.fork(options)
+  static async started(options: ProcessOptions, execArgv?: string[]): Promise<PipelineProcess> {
+    const forked = await PipelineProcess.fork(options, execArgv)
     await forked.ready()
     return forked
   }
@@ -94,21 +96,38 @@ export class PipelineProcess {
     return (await this.#answer('stats')) as ProcessStats
   }
 
-  /** A clean stop; resolves when the process is gone. */
+  /** Resolves when the pipeline is paused. */
+  async pause(): Promise<void> {
+    this.#ask('pause')
+    await this.#answer('paused')
+  }
+
+  /** A clean stop; resolves when the process is gone, to which it must come by itself. */
   async stop(): Promise<StopResult> {
+    return (await this.timedStop()).result
+  }
+
+  /** The same, with the times until `stop()` has resolved, and from then until the process is gone. */
+  async timedStop(): Promise<Stopped & { readonly exitMs: number }> {
     this.#ask('stop')
-    const result = await this.#answer('stopped')
+    const stopped = (await this.#answer('stopped')) as Stopped
+    const since = performance.now()
     await this.#exited
-    return result as StopResult
+    return { ...stopped, exitMs: performance.now() - since }
+  }
+
+  /** SIGSTOP: as a machine that is suspended, or a collection of garbage that takes very long. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#child.kill('SIGCONT')
   }
 
   get pid(): number {
     return this.#child.pid ?? 0
-  }
-
-  /** Stops the process as it stands, or lets it go on. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child.kill(signal)
   }
 
   /** Resolves when the process is gone, and everything that it said is here. */
@@ -129,7 +148,8 @@ export class PipelineProcess {
   async #answer(kind: Answer['kind']): Promise<Answer['value']> {
     const end = new AbortController()
     const { signal } = end
-    const exit = once(this.#child, 'exit', { signal }).then(() => {
+    // Not `exit`, which may come before what it said last.
+    const exit = once(this.#child, 'close', { signal }).then(() => {
       throw new Error(`The process ended before it was ${kind}:\n${this.output}`)
     })
     const answer = new Promise<Answer['value']>(resolve => {
