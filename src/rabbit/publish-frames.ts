@@ -1,8 +1,9 @@
 import type { AmqpPublishOptions } from './amqp-types.js'
 
 /**
- * The frames of one `basic.publish` in one buffer, to the byte what amqplib makes of the same message, which encodes
- * each frame into a buffer of its own and copies them together. Values were checked before: nothing in here can fail.
+ * The frames of `basic.publish`, of many messages in one buffer, to the byte what amqplib makes of the same messages,
+ * which encodes each frame into a buffer of its own and copies them together. Values were checked before: nothing in
+ * here can fail.
  * Format: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, sections 2.3.5 and 4.2.
  */
 
@@ -10,7 +11,7 @@ const METHOD = 1
 const HEADER = 2
 const BODY = 3
 const FRAME_END = 0xce
-/** What is allocated at once: about forty messages of 1 KB, and little to be held by the last of them. */
+/** What is allocated at once, and at most gathered: about forty messages of 1 KB. */
 const SLAB = 64 * 1024
 /** Type, channel, size, and the end of a frame. */
 export const FRAME_OVERHEAD: number = 8
@@ -44,19 +45,17 @@ export interface PublishTarget {
   readonly routingKey: string
 }
 
-// Frames are cut off a larger buffer one after the other; what was cut off is never written again.
+// Frames are appended to a larger buffer and cut off it; what was cut off is never written again.
 let buffer = Buffer.alloc(0)
 let at = 0
+/** Where the frames begin that nobody has taken. */
+let begin = 0
+/** Where the last whole message ends. */
+let end = 0
 
-/** All frames of a message whose body fits into one frame and is no longer than {@link MAX_COPIED_BODY}. */
-export function publishFrames(target: PublishTarget, options: AmqpPublishOptions, body: Buffer): Buffer {
-  // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
-  const room = 3_072 + tableRoom(options.headers) + body.length
-  if (buffer.length - at < room) {
-    buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
-    at = 0
-  }
-  const start = at
+/** Appends all frames of a message whose body fits into one frame and is no longer than {@link MAX_COPIED_BODY}. */
+export function appendFrames(target: PublishTarget, options: AmqpPublishOptions, body: Buffer): void {
+  at = end
   methodFrame(target, options.mandatory)
   headerFrame(target.channel, options, body.length)
   if (body.length > 0) {
@@ -65,7 +64,28 @@ export function publishFrames(target: PublishTarget, options: AmqpPublishOptions
     at += body.length
     endFrame(size)
   }
-  return buffer.subarray(start, at)
+  end = at
+}
+
+/**
+ * Makes room for the frames of one message. Where there is none it begins a new buffer, and returns what was in the old
+ * one and nobody has taken.
+ */
+export function makeRoom(options: AmqpPublishOptions, body: Buffer): Buffer | undefined {
+  // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
+  const room = 3_072 + tableRoom(options.headers) + body.length
+  if (buffer.length - end >= room) return undefined
+  const left = takeFrames()
+  buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
+  begin = end = 0
+  return left
+}
+
+/** The frames since the last call, in their order. */
+export function takeFrames(): Buffer {
+  const frames = buffer.subarray(begin, end)
+  begin = end
+  return frames
 }
 
 function methodFrame({ channel, exchange, routingKey }: PublishTarget, mandatory: boolean): void {
