@@ -53,7 +53,7 @@ export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
       if (onMissingDocument === 'skip') return null
       throw documentMissing(event)
     }
-    return { body: encoder.encode(bodyOf(event)), ...envelope(event, context) }
+    return envelope(encoder.encode(bodyOf(event)), event, context)
   }
   return withNeeds(named('documentMessage', documentOnly), { exactTypes: encoder.needsExactTypes })
 }

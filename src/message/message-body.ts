@@ -42,16 +42,14 @@ export function ejsonBody(body: MessageBody, mode: EjsonMode): Buffer {
     const walk = { writer, mode, decode: decoder.decode }
     if (!writeFields(bytes, 0, walk, spread.without)) return ejsonBody({ fields: decodedBody(body) }, mode)
   }
-  let text = ''
   for (const [name, value] of fields) {
-    if (writer.at > 1 || text !== '') text += ','
+    if (writer.at > 1) writer.text(',')
     if (value instanceof DeferredDocument && isTranscodable(value, mode)) {
-      writer.text(`${text}${quoted(name)}:`)
-      text = ''
+      writer.text(`${quoted(name)}:`)
       writeDocument(value.bytes, 0, { writer, mode, decode: value.decoder.decode })
-    } else text += fieldText(name, value instanceof DeferredDocument ? value.document : value, mode)
+    } else writer.text(fieldText(name, value instanceof DeferredDocument ? value.document : value, mode))
   }
-  writer.text(`${text}}`)
+  writer.text('}')
   return writer.take()
 }
 

@@ -1,10 +1,9 @@
 import type { FailedEventAction, FailureStage, RetryStage } from '../events.js'
-import { messageId } from '../message-id.js'
 import { backOffMs } from '../retry.js'
 import { Circuit } from './circuit.js'
 import { Disposal, type DisposalOptions } from './dispose.js'
 import type { EventFailure } from './failure-policy.js'
-import { isThenable, type Job, type Part } from './job.js'
+import { isThenable, type Job, type Part, partOf } from './job.js'
 import type { Ordering } from './pipeline-options.js'
 import { notAPromise, sortRefused } from './refusal.js'
 import { TransformStage, type TransformStageOptions } from './transform-stage.js'
@@ -114,9 +113,7 @@ export class Deliver<E, M> {
   /** Makes the parts and corrects the size; false if the sink refused to measure a message. */
   #prepare(job: Job<E, M>, messages: readonly M[]): boolean {
     const { sink } = this.#options
-    job.parts = messages.map((message, index) => {
-      return { index, message, delivery: { id: messageId(job.record.id, index) }, refusals: 0, error: undefined }
-    })
+    job.parts = messages.map((message, index) => partOf(message, index, job.record.id))
     job.messages = messages.length
     try {
       let bytes = 0

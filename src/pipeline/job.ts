@@ -1,3 +1,4 @@
+import { messageId } from '../message-id.js'
 import type { Delivery, SourceRecord } from '../types.js'
 import type { InFlightEntry } from './in-flight.js'
 
@@ -16,6 +17,11 @@ export interface Part<M> {
   refusals: number
   /** What the last attempt was refused with. */
   error: unknown
+}
+
+/** The message at this index of an event. */
+export function partOf<M>(message: M, index: number, eventId: string): Part<M> {
+  return { index, message, delivery: { id: messageId(eventId, index) }, refusals: 0, error: undefined }
 }
 
 /** An admitted event on its way from transform to settled. */

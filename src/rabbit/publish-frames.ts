@@ -108,35 +108,37 @@ function headerFrame(channel: number, options: AmqpPublishOptions, bodyLength: n
   const flagsAt = at
   at += 2
   let flags = HEADERS | DELIVERY_MODE
-  const text = (name: keyof typeof SHORT_STRINGS): void => {
-    const value = options[name]
-    if (value === undefined) return
-    flags |= SHORT_STRINGS[name]
-    shortString(value)
-  }
-  text('contentType')
-  text('contentEncoding')
+  flags |= shortProperty('contentType', options)
+  flags |= shortProperty('contentEncoding', options)
   table(options.headers)
   buffer[at++] = options.deliveryMode
   if (options.priority !== undefined) {
     flags |= PRIORITY
     buffer[at++] = options.priority
   }
-  text('correlationId')
-  text('replyTo')
-  text('expiration')
-  text('messageId')
+  flags |= shortProperty('correlationId', options)
+  flags |= shortProperty('replyTo', options)
+  flags |= shortProperty('expiration', options)
+  flags |= shortProperty('messageId', options)
   if (options.timestamp !== undefined) {
     flags |= TIMESTAMP
     u32(Math.floor(options.timestamp / 2 ** 32))
     u32(options.timestamp)
   }
-  text('type')
-  text('userId')
-  text('appId')
+  flags |= shortProperty('type', options)
+  flags |= shortProperty('userId', options)
+  flags |= shortProperty('appId', options)
   buffer[flagsAt] = flags >>> 8
   buffer[flagsAt + 1] = flags & 0xff
   endFrame(size)
+}
+
+/** Writes it where the message has it; returns its flag. */
+function shortProperty(name: keyof typeof SHORT_STRINGS, options: AmqpPublishOptions): number {
+  const value = options[name]
+  if (value === undefined) return 0
+  shortString(value)
+  return SHORT_STRINGS[name]
 }
 
 /** Returns where the size of the frame is to be written. */
@@ -182,9 +184,9 @@ function write(text: string, from: number): number {
 function table(fields: Readonly<Record<string, unknown>>): void {
   const sizeAt = at
   at += 4
-  for (const name of Object.keys(fields)) {
+  for (const name in fields) {
     const value = fields[name]
-    if (value === undefined) continue
+    if (value === undefined || !Object.hasOwn(fields, name)) continue
     shortString(name)
     fieldValue(value)
   }
@@ -251,7 +253,7 @@ function tag(letter: string): void {
 /** What a table takes at most: a UTF-16 unit has up to three bytes, and the publisher has refused tables over 64 KiB. */
 function tableRoom(headers: Readonly<Record<string, unknown>>): number {
   let room = 64
-  for (const name of Object.keys(headers)) {
+  for (const name in headers) {
     const value = headers[name]
     room += 16 + 3 * name.length
     if (typeof value === 'string') room += 3 * value.length
