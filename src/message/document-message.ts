@@ -61,14 +61,13 @@ export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
 markFactory('documentMessage', documentMessage)
 
 function bodyOf(event: ChangeEvent): MessageBody {
-  const fields = new Map<string, unknown>()
+  const fields: [string, unknown][] = []
   const deferred = deferredIn(event, 'fullDocument')
   const document = deferred === undefined ? fullDocumentOf(event) : undefined
   for (const [name, value] of document === undefined ? [] : documentFields(document)) {
-    if (!REPLACED.includes(name)) fields.set(name, value)
+    if (!REPLACED.includes(name)) fields.push([name, value])
   }
-  fields.set('type', namespaceOf(event).coll)
-  fields.set('entry_id', entryId(requiredIdOf(event)))
+  fields.push(['type', namespaceOf(event).coll], ['entry_id', entryId(requiredIdOf(event))])
   return { spread: deferred && { document: deferred, without: REPLACED }, fields }
 }
 

@@ -8,7 +8,7 @@ export interface MessageBody {
   /** A document whose fields come first, but for those of the names that are left out. */
   readonly spread?: { readonly document: DeferredDocument; readonly without: readonly string[] } | undefined
   /** Fields in their order. A document that nobody has read is a {@link DeferredDocument}. */
-  readonly fields: ReadonlyMap<string, unknown>
+  readonly fields: Iterable<readonly [string, unknown]>
 }
 
 /** The fields of the body with everything decoded. A Map, since names come from data: `__proto__` is one of them. */
