@@ -61,14 +61,16 @@ export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
 markFactory('documentMessage', documentMessage)
 
 function bodyOf(event: ChangeEvent): MessageBody {
-  const fields: [string, unknown][] = []
   const deferred = deferredIn(event, 'fullDocument')
   const document = deferred === undefined ? fullDocumentOf(event) : undefined
-  for (const [name, value] of document === undefined ? [] : documentFields(document)) {
-    if (!REPLACED.includes(name)) fields.push([name, value])
-  }
-  fields.push(['type', namespaceOf(event).coll], ['entry_id', entryId(requiredIdOf(event))])
-  return { spread: deferred && { document: deferred, without: REPLACED }, fields }
+  const own: [string, unknown][] = [
+    ['type', namespaceOf(event).coll],
+    ['entry_id', entryId(requiredIdOf(event))],
+  ]
+  if (deferred !== undefined) return { spread: { document: deferred, without: REPLACED }, fields: own }
+  if (document === undefined) return { fields: own }
+  const taken = [...documentFields(document)].filter(([name]) => !REPLACED.includes(name))
+  return { fields: [...taken, ...own] }
 }
 
 function documentMissing(event: ChangeEvent): TransformError {
