@@ -11,8 +11,8 @@ export function measure(count, ms, startCpu) {
 }
 
 /** While RabbitMQ has an alarm it reads nothing: the time until it ends says nothing about a contender. */
-export function refuseToMeasure() {
-  console.error('RabbitMQ raised an alarm (memory or disk) during the run: it would be measured, not the contender')
+export function refuseToMeasure(reason) {
+  console.error(`RabbitMQ would be measured, not the contender; it raised an alarm or refused a message: ${reason}`)
   process.exit(1)
 }
 
@@ -24,6 +24,24 @@ export function median(values) {
 
 export function spread(values, digits) {
   return `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`
+}
+
+/** A row of the table: the median of the rounds, and what lies between the least and the greatest. */
+export function row(name, results) {
+  const columns = ['perSecond', 'cpuPerThousand', 'peakRssMb']
+  const digits = [0, 3, 0]
+  const cells = columns.map((column, index) => {
+    const values = results.map(result => result[column])
+    const shown = median(values).toFixed(digits[index])
+    return values.length > 1 ? `${shown} (${spread(values, digits[index])})` : shown
+  })
+  return [name, ...cells]
+}
+
+/** Events per second of one contender for one of the other, round by round. */
+export function printRatio(name, results, others, digits) {
+  const ratios = results.map((result, round) => result.perSecond / others[round].perSecond)
+  console.log(`${name}: median ${median(ratios).toFixed(digits)} (${spread(ratios, digits)})`)
 }
 
 export function printTable(rows) {

@@ -1,30 +1,25 @@
-// npm run bench: how fast a backlog is caught up on, beside the loop that everyone writes first. Contenders run in
-// turns, each in a process of its own, so that the ratios of a round hold on a machine that isn't quiet.
+// npm run bench: how fast a backlog is caught up on, beside the loop that everyone writes first, and beside what the
+// broker takes from anybody. Method: bench/README.md.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import amqp from 'amqplib'
 import { MongoClient } from 'mongodb'
 import { startServices } from '../scripts/services/index.mjs'
 import { loadBacklog } from './backlog.mjs'
-import { median, printTable, spread } from './figures.mjs'
+import { median, printRatio, printTable, row } from './figures.mjs'
+import { countingBroker, DATABASE, runner } from './jobs.mjs'
 
 const { values: flags } = parseArgs({
   options: {
     events: { type: 'string', default: '100000' },
     naive: { type: 'string', default: '10000' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
     memory: { type: 'string', default: '300000' },
   },
 })
 const [events, naiveEvents, rounds, memoryEvents] = ['events', 'naive', 'rounds', 'memory'].map(name =>
   Number(flags[name]),
 )
-
-// Ours alone, also on a server that MONGODB_URI names.
-const DATABASE = 'mongo_rabbit_cdc_bench'
 
 const services = await startServices({
   mongo: { oplogSizeMb: 4096, args: ['--wiredTigerCacheSizeGB', '1'] },
@@ -33,77 +28,48 @@ const services = await startServices({
   onProgress: line => console.error(line),
 })
 const client = await new MongoClient(services.mongo.uri).connect()
+const counting = await countingBroker()
 try {
   const largest = Math.max(events, memoryEvents)
   console.error(`loading ${largest} documents of 1 KB`)
   const from = await loadBacklog(client.db(DATABASE).collection('documents'), largest)
+  const run = runner({ client, mongoUri: services.mongo.uri, amqpUrl: services.rabbit.url, from })
   console.log(`node ${process.version}, MongoDB ${services.mongo.version}, ${cpus().length} × ${cpus()[0].model}`)
 
-  const results = { ours: [], naive: [] }
-  for (let round = 1; round <= rounds; round++) {
-    results.naive.push(await job('naive.mjs', naiveEvents, from))
-    results.ours.push(await job('ours.mjs', events, from))
-    const ratio = results.ours.at(-1).perSecond / results.naive.at(-1).perSecond
-    console.log(`round ${round}: ${ratio.toFixed(1)} times the naive loop`)
+  const quorum = { queueType: 'quorum' }
+  const contenders = {
+    naive: () => run('naive.mjs', naiveEvents),
+    ours: () => run('ours.mjs', events),
+    alone: () => run('broker-alone.mjs', events),
+    oursQuorum: () => run('ours.mjs', events, quorum),
+    aloneQuorum: () => run('broker-alone.mjs', events, quorum),
+    counted: () => run('ours.mjs', events, { url: counting.url }),
   }
-  const large = await job('ours.mjs', memoryEvents, from)
+  const results = Object.fromEntries(Object.keys(contenders).map(name => [name, []]))
+  for (let round = 1; round <= rounds; round++) {
+    for (const [name, contender] of Object.entries(contenders)) results[name].push(await contender())
+    console.error(`round ${round} of ${rounds}`)
+  }
+  const large = await run('ours.mjs', memoryEvents)
+
   printTable([
-    ['naive loop', ...figures(results.naive)],
-    ['this library', ...figures(results.ours)],
-    [`this library, ${memoryEvents} events`, ...figures([large])],
+    row('naive loop', results.naive),
+    row('this library, classic queue', results.ours),
+    row('the broker alone, classic queue', results.alone),
+    row('this library, quorum queue', results.oursQuorum),
+    row('the broker alone, quorum queue', results.aloneQuorum),
+    row('this library, counting broker', results.counted),
+    row(`this library, ${memoryEvents} events`, [large]),
   ])
-  const ratios = results.ours.map((ours, round) => ours.perSecond / results.naive[round].perSecond)
-  console.log(`\nratio of events/s by round: median ${median(ratios).toFixed(1)} (${spread(ratios, 1)})`)
+  console.log('\nevents/s, by round')
+  printRatio('this library for one of the naive loop', results.ours, results.naive, 1)
+  printRatio('this library for one of the broker alone, classic', results.ours, results.alone, 2)
+  printRatio('this library for one of the broker alone, quorum', results.oursQuorum, results.aloneQuorum, 2)
   const growth = large.peakRssMb / median(results.ours.map(result => result.peakRssMb))
   console.log(`peak memory at ${memoryEvents} events against ${events}: ${growth.toFixed(2)}`)
 } finally {
+  counting.stop()
   await client.db(DATABASE).dropDatabase()
   await client.close()
   await services.stop()
-}
-
-function figures(results) {
-  const columns = ['perSecond', 'cpuPerThousand', 'peakRssMb']
-  const digits = [0, 3, 0]
-  return columns.map((column, index) => {
-    const values = results.map(result => result[column])
-    const shown = median(values).toFixed(digits[index])
-    return values.length > 1 ? `${shown} (${spread(values, digits[index])})` : shown
-  })
-}
-
-/** Runs one contender in a process of its own, into an empty durable queue. */
-async function job(script, count, from) {
-  const queue = `mongo-rabbit-cdc-bench-${script}`
-  await emptyQueue(queue)
-  await client.db(DATABASE).collection('checkpoints').deleteMany({})
-  const { t, i } = from
-  const env = {
-    ...process.env,
-    MONGODB_URI: services.mongo.uri,
-    AMQP_URL: services.rabbit.url,
-    QUEUE: queue,
-    DATABASE,
-    COUNT: String(count),
-    FROM: `${t}.${i}`,
-  }
-  const child = spawn(process.execPath, [new URL(script, import.meta.url).pathname], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', data => {
-    output += data
-  })
-  const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${script} ended with code ${code}`)
-  await emptyQueue(queue)
-  return JSON.parse(output)
-}
-
-async function emptyQueue(queue) {
-  const connection = await amqp.connect(services.rabbit.url)
-  const channel = await connection.createChannel()
-  await channel.deleteQueue(queue)
-  await connection.close()
 }

@@ -1,42 +1,18 @@
-// This library at its defaults: documents into one durable queue, a checkpoint each second.
+// This library, from the backlog into a queue.
 
-import { Timestamp } from 'mongodb'
-import {
-  ChangeStreamSource,
-  createCdcPipeline,
-  documentMessage,
-  mongoCheckpointStore,
-  RabbitPublisher,
-} from '../dist/index.js'
-import { measure, refuseToMeasure } from './figures.mjs'
+import { measure } from './figures.mjs'
+import { pipelineTo, published } from './pipeline.mjs'
 
-const { MONGODB_URI: uri, AMQP_URL: url, QUEUE: queue, DATABASE: database, COUNT, FROM } = process.env
-const [t, i] = FROM.split('.').map(Number)
+const { AMQP_URL, QUEUE, COUNT } = process.env
 const count = Number(COUNT)
 
-const sink = new RabbitPublisher({ url, queue: { name: queue } }).on('blocked', refuseToMeasure)
-const pipeline = createCdcPipeline({
-  name: queue,
-  source: new ChangeStreamSource({
-    uri,
-    database,
-    collections: ['documents'],
-    startAtOperationTime: new Timestamp({ t, i }),
-  }),
-  transform: documentMessage(),
-  sink,
-  checkpointStore: mongoCheckpointStore({ uri, database }),
-})
+const pipeline = pipelineTo(AMQP_URL, QUEUE)
 await pipeline.start()
-await published(count / 100) // start-up is left out
+await published(pipeline, count / 100) // start-up is left out
 const first = pipeline.stats().published
 const started = performance.now()
 const cpu = process.cpuUsage()
-await published(count)
-const figures = measure(count - first, performance.now() - started, cpu)
+await published(pipeline, count)
+const figures = measure(pipeline.stats().published - first, performance.now() - started, cpu)
 await pipeline.stop()
 process.stdout.write(JSON.stringify(figures))
-
-async function published(events) {
-  while (pipeline.stats().published < events) await new Promise(resolve => setTimeout(resolve, 5))
-}

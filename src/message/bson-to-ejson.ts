@@ -80,7 +80,7 @@ export function writeFields(
   const { writer } = walk
   const begin = writer.at
   const end = start + int32At(bytes, start) - 1
-  const names = new FieldNames()
+  const names = namesAt(depth)
   let at = start + 4
   while (at < end) {
     const type = bytes[at] as number
@@ -91,13 +91,23 @@ export function writeFields(
       writer.at = begin
       return false
     }
-    if (without.some(other => isAt(other, bytes, name, value - 1))) continue
+    if (without.length > 0 && isOneOf(without, bytes, name, value - 1)) continue
     if (writer.at > begin) writer.byte(COMMA)
     writeString(bytes, name, value - 1, writer)
     writer.byte(COLON)
     writeValue(bytes, type, value, at, walk, depth)
   }
   return true
+}
+
+// Scratch: one for each depth, used again by each document there.
+const names: FieldNames[] = []
+
+function namesAt(depth: number): FieldNames {
+  const kept = names[depth] ?? new FieldNames()
+  names[depth] = kept
+  kept.begin()
+  return kept
 }
 
 function writeArray(bytes: Buffer, start: number, walk: Transcoding, depth: number): void {
@@ -159,6 +169,11 @@ function decodedText(bytes: Buffer, type: number, from: number, to: number, walk
   return ejsonText(v, walk.mode)
 }
 
+function isOneOf(names: readonly string[], bytes: Buffer, from: number, to: number): boolean {
+  for (const name of names) if (isAt(name, bytes, from, to)) return true
+  return false
+}
+
 /** Whether this name, which is in ASCII, stands there. */
 function isAt(name: string, bytes: Buffer, from: number, to: number): boolean {
   if (name.length !== to - from) return false
@@ -172,14 +187,16 @@ function int64At(bytes: Buffer, at: number): number | bigint {
 
 /** Text in quotes: where nothing has to be escaped, the bytes as they are. */
 function writeString(bytes: Buffer, from: number, to: number, writer: ByteWriter): void {
-  let at = from
-  while (at < to && plain[bytes[at] as number] === 1) at++
-  if (at < to && !isPlainUtf8(bytes, at, to)) {
-    writer.text(quoted(bytes.toString('utf8', from, to)))
-    return
-  }
   writer.byte(QUOTE)
-  writer.copy(bytes, from, to)
+  const at = writer.copyWhile(plain, bytes, from, to)
+  if (at < to) {
+    if (!isPlainUtf8(bytes, at, to)) {
+      writer.at -= at - from + 1
+      writer.text(quoted(bytes.toString('utf8', from, to)))
+      return
+    }
+    writer.copy(bytes, at, to)
+  }
   writer.byte(QUOTE)
 }
 

@@ -37,10 +37,22 @@ export class ByteWriter {
 
   copy(source: Uint8Array, from: number, to: number): void {
     this.room(to - from)
+    this.bytes.set(source.subarray(from, to), this.at)
+    this.at += to - from
+  }
+
+  /** Copies for as long as `table` has a 1 for the byte; returns where it stopped. */
+  copyWhile(table: Uint8Array, source: Uint8Array, from: number, to: number): number {
+    this.room(to - from)
     const { bytes, at } = this
-    if (to - from > SHORT) bytes.set(source.subarray(from, to), at)
-    else for (let i = from; i < to; i++) bytes[at + i - from] = source[i] as number
-    this.at = at + to - from
+    let i = from
+    for (let code = 0; i < to; i++) {
+      code = source[i] as number
+      if (table[code] === 0) break
+      bytes[at + i - from] = code
+    }
+    this.at = at + i - from
+    return i
   }
 
   /** All that was written, in a buffer of its own. */

@@ -42,7 +42,7 @@ export function changeEventMessage<E extends ChangeEvent = ChangeStreamDocument>
   const envelope = messageEnvelope(options, encoder)
 
   function changeEvent(event: E, context?: TransformContext): RabbitMessage {
-    return { body: encoder.encode(changeEventBody(event)), ...envelope(event, context) }
+    return envelope(encoder.encode(changeEventBody(event)), event, context)
   }
   return withNeeds(named('changeEventMessage', changeEvent), { exactTypes: encoder.needsExactTypes })
 }

@@ -74,11 +74,10 @@ export function cloudEventMessage<E extends ChangeEvent = ChangeStreamDocument>(
     if (mode === 'structured') attributes.set('datacontenttype', encoder.contentType)
     if (dataschema !== undefined) attributes.set('dataschema', dataschema)
     const data = encoder.encode(changeEventBody(event))
-    const { headers, ...properties } = envelope(event, context)
-    if (mode === 'structured')
-      return { body: structured(attributes, data, encoder), ...properties, ...(headers && { headers }) }
+    const message = envelope(data, event, context)
+    if (mode === 'structured') return { ...message, body: structured(attributes, data, encoder) }
     const prefixed = Object.fromEntries([...attributes].map(([name, value]) => [prefix + name, value]))
-    return { body: data, ...properties, headers: { ...headers, ...prefixed } }
+    return { ...message, headers: { ...message.headers, ...prefixed } }
   }
   return withNeeds(cloudEvent, { exactTypes: encoder.needsExactTypes })
 }

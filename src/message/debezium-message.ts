@@ -55,10 +55,10 @@ export function debeziumMessage<E extends ChangeEvent = ChangeStreamDocument>(
   function debezium(event: E, context?: TransformContext): RabbitMessage | RabbitMessage[] | null {
     if (!concernsDocument(event)) return null
     const key = JSON.stringify({ id: ejsonText(requiredIdOf(event), ejson) })
-    const { headers, ...properties } = envelope(event, context)
-    const keyed = Buffer.byteLength(key) <= MAX_HEADER_LENGTH ? { ...headers, 'x-debezium-key': key } : { ...headers }
     const body = Buffer.from(JSON.stringify(debeziumValue(event, { name, version, ejson, now: Date.now() })))
-    const message = { body, ...properties, headers: keyed }
+    const { headers, ...properties } = envelope(body, event, context)
+    const keyed = Buffer.byteLength(key) <= MAX_HEADER_LENGTH ? { ...headers, 'x-debezium-key': key } : { ...headers }
+    const message = { ...properties, headers: keyed }
     if (!tombstones || event.operationType !== 'delete') return message
     const { contentType: _, ...tombstone } = message // nothing is no JSON
     return [message, { ...tombstone, body: Buffer.alloc(0) }]

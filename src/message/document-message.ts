@@ -53,7 +53,7 @@ export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
       if (onMissingDocument === 'skip') return null
       throw documentMissing(event)
     }
-    return { body: encoder.encode(bodyOf(event)), ...envelope(event, context) }
+    return envelope(encoder.encode(bodyOf(event)), event, context)
   }
   return withNeeds(named('documentMessage', documentOnly), { exactTypes: encoder.needsExactTypes })
 }
@@ -61,15 +61,16 @@ export function documentMessage<E extends ChangeEvent = ChangeStreamDocument>(
 markFactory('documentMessage', documentMessage)
 
 function bodyOf(event: ChangeEvent): MessageBody {
-  const fields = new Map<string, unknown>()
   const deferred = deferredIn(event, 'fullDocument')
   const document = deferred === undefined ? fullDocumentOf(event) : undefined
-  for (const [name, value] of document === undefined ? [] : documentFields(document)) {
-    if (!REPLACED.includes(name)) fields.set(name, value)
-  }
-  fields.set('type', namespaceOf(event).coll)
-  fields.set('entry_id', entryId(requiredIdOf(event)))
-  return { spread: deferred && { document: deferred, without: REPLACED }, fields }
+  const own: [string, unknown][] = [
+    ['type', namespaceOf(event).coll],
+    ['entry_id', entryId(requiredIdOf(event))],
+  ]
+  if (deferred !== undefined) return { spread: { document: deferred, without: REPLACED }, fields: own }
+  if (document === undefined) return { fields: own }
+  const taken = [...documentFields(document)].filter(([name]) => !REPLACED.includes(name))
+  return { fields: [...taken, ...own] }
 }
 
 function documentMissing(event: ChangeEvent): TransformError {

@@ -21,8 +21,7 @@ export type EjsonMode = 'relaxed' | 'canonical'
 const MAX_DEPTH = 250
 /** The first instant of year 10000: EJSON writes dates from 1970 to here as ISO 8601. */
 const YEAR_10000 = 253_402_300_800_000
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
+const MINUTE_MS = 60_000
 
 /** What a walk carries along: the mode, and the names of the fields above, by depth. */
 interface Walk {
@@ -47,6 +46,7 @@ export function ejsonText(value: unknown, mode: EjsonMode = 'relaxed'): string {
 
 /** A field of a document: its name and its value; see {@link ejsonBytes}. */
 export function fieldText(name: string, value: unknown, mode: EjsonMode): string {
+  if (typeof value === 'string') return `${quoted(name)}:${quoted(value)}`
   return `${quoted(name)}:${valueText(value, 1, { relaxed: mode === 'relaxed', path: [name] })}`
 }
 
@@ -171,30 +171,26 @@ function validDate(date: Date, depth: number, walk: Walk): number | bigint {
 /** Milliseconds since 1970 as a date. */
 export function dateText(ms: number | bigint, relaxed: boolean): string {
   if (!relaxed || ms < 0 || ms >= YEAR_10000) return `{"$date":{"$numberLong":"${ms}"}}`
-  const inDay = Number(ms) % DAY_MS
-  const [hours, minutes, seconds] = [
-    twoDigits(inDay / HOUR_MS),
-    twoDigits((inDay / 60_000) % 60),
-    twoDigits((inDay / 1000) % 60),
-  ]
-  const fraction = inDay % 1000 === 0 ? '' : `.${String(inDay % 1000).padStart(3, '0')}`
-  return `{"$date":"${dayText(Number(ms) - inDay)}T${hours}:${minutes}:${seconds}${fraction}Z"}`
+  const inMinute = Number(ms) % MINUTE_MS
+  return `{"$date":"${minuteText(Number(ms) - inMinute)}${secondsText(inMinute)}Z"}`
 }
 
-let lastDay = -1
-let lastDayText = ''
+let lastMinute = -1
+let lastMinuteText = ''
 
-/** Most dates of a stream are of one day, and to split that up takes longer than all else. */
-function dayText(midnight: number): string {
-  if (midnight !== lastDay) {
-    lastDay = midnight
-    lastDayText = new Date(midnight).toISOString().slice(0, 10)
+/** Most dates of a stream are of one minute, and to split that up takes longer than all else. */
+function minuteText(start: number): string {
+  if (start !== lastMinute) {
+    lastMinute = start
+    lastMinuteText = new Date(start).toISOString().slice(0, 17)
   }
-  return lastDayText
+  return lastMinuteText
 }
 
-function twoDigits(value: number): string {
-  return value < 10 ? `0${Math.trunc(value)}` : String(Math.trunc(value))
+/** Two digits, and three more unless they are zeros. */
+function secondsText(ms: number): string {
+  const digits = String(100_000 + ms)
+  return ms % 1000 === 0 ? digits.slice(1, 3) : `${digits.slice(1, 3)}.${digits.slice(3)}`
 }
 
 /** Seconds and counter. */

@@ -55,7 +55,19 @@ export function fullDocumentOf(event: ChangeEvent): object | undefined {
 export function clusterTimeOf(event: ChangeEvent): string | undefined {
   const { clusterTime } = fieldsOf(event)
   if (clusterTime === undefined) return undefined
-  return `${tenDigits(clusterTime.high)}.${tenDigits(clusterTime.low)}`
+  return `${secondText(clusterTime.high)}${tenDigits(clusterTime.low)}`
+}
+
+let lastHigh = 0
+let lastSecondText = `${tenDigits(0)}.`
+
+/** Most events of a stream are of the same second as the one before. */
+function secondText(high: number): string {
+  if (high !== lastHigh) {
+    lastHigh = high
+    lastSecondText = `${tenDigits(high)}.`
+  }
+  return lastSecondText
 }
 
 function tenDigits(half: number): string {

@@ -13,7 +13,14 @@ const NINE = 0x39
  */
 export class FieldNames {
   readonly #hashes: number[] = []
+  #count = 0
   #lookup: Set<number> | undefined
+
+  /** Forgets those of the document before. */
+  begin(): void {
+    this.#count = 0
+    this.#lookup = undefined
+  }
 
   /** Takes the next name; false when an object would not keep it as it is. */
   take(bytes: Buffer, from: number, to: number): boolean {
@@ -32,9 +39,9 @@ export class FieldNames {
   }
 
   #isNew(hash: number): boolean {
-    if (this.#hashes.length < FEW) {
-      if (this.#hashes.includes(hash)) return false
-      this.#hashes.push(hash)
+    if (this.#count < FEW) {
+      for (let i = 0; i < this.#count; i++) if (this.#hashes[i] === hash) return false
+      this.#hashes[this.#count++] = hash
       return true
     }
     this.#lookup ??= new Set(this.#hashes)

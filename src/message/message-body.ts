@@ -8,7 +8,7 @@ export interface MessageBody {
   /** A document whose fields come first, but for those of the names that are left out. */
   readonly spread?: { readonly document: DeferredDocument; readonly without: readonly string[] } | undefined
   /** Fields in their order. A document that nobody has read is a {@link DeferredDocument}. */
-  readonly fields: ReadonlyMap<string, unknown>
+  readonly fields: Iterable<readonly [string, unknown]>
 }
 
 /** The fields of the body with everything decoded. A Map, since names come from data: `__proto__` is one of them. */
@@ -42,16 +42,14 @@ export function ejsonBody(body: MessageBody, mode: EjsonMode): Buffer {
     const walk = { writer, mode, decode: decoder.decode }
     if (!writeFields(bytes, 0, walk, spread.without)) return ejsonBody({ fields: decodedBody(body) }, mode)
   }
-  let text = ''
   for (const [name, value] of fields) {
-    if (writer.at > 1 || text !== '') text += ','
+    if (writer.at > 1) writer.text(',')
     if (value instanceof DeferredDocument && isTranscodable(value, mode)) {
-      writer.text(`${text}${quoted(name)}:`)
-      text = ''
+      writer.text(`${quoted(name)}:`)
       writeDocument(value.bytes, 0, { writer, mode, decode: value.decoder.decode })
-    } else text += fieldText(name, value instanceof DeferredDocument ? value.document : value, mode)
+    } else writer.text(fieldText(name, value instanceof DeferredDocument ? value.document : value, mode))
   }
-  writer.text(`${text}}`)
+  writer.text('}')
   return writer.take()
 }
 

@@ -80,7 +80,7 @@ export const MAX_HEADER_LENGTH: number = 8 * 1024
 const PLACEHOLDERS = ['db', 'coll', 'operation', 'id'] as const
 
 /**
- * Checks the options and returns what makes everything of a message but its body.
+ * Checks the options and returns what makes a message of a body and its event.
  *
  * @throws OptionsError `CDC_OPTION_INVALID`. The returned function throws TransformError `CDC_ROUTING_KEY_TOO_LONG`,
  * `CDC_MESSAGE_INVALID` (a routing key that is no string) or `CDC_HEADERS_INVALID` (headers that are no object).
@@ -88,27 +88,30 @@ const PLACEHOLDERS = ['db', 'coll', 'operation', 'id'] as const
 export function messageEnvelope<E extends ChangeEvent>(
   options: MessageOptions<E>,
   { contentType, contentEncoding }: Pick<Encoder, 'contentType' | 'contentEncoding'>,
-): (event: E, context?: TransformContext) => Omit<RabbitMessage, 'body'> {
+): (body: Uint8Array, event: E, context?: TransformContext) => RabbitMessage {
   const { exchange, tokenHeader = true, headers } = options
   if (exchange !== undefined) assertShortString('exchange', exchange)
   if (headers !== undefined) assertFunction('headers', headers)
   assertBoolean('tokenHeader', tokenHeader)
   const routingKey = routingKeyOf(options.routingKey)
 
-  return function envelope(event, context) {
+  return function envelope(body, event, context) {
     const key = routingKey?.(event)
     const timestamp = secondsOf(event)
     const all: Record<string, HeaderValue> = headers === undefined ? {} : { ...furtherHeaders(headers, event) }
     addOwnHeaders(all, event, tokenHeader, context)
-    return {
-      ...(key !== undefined && { routingKey: key }),
-      ...(exchange !== undefined && { exchange }),
+    // Assigned, not spread: that takes a fraction of the time.
+    const message: { -readonly [name in keyof RabbitMessage]: RabbitMessage[name] } = {
+      body,
       contentType,
-      ...(contentEncoding !== undefined && { contentEncoding }),
       type: event.operationType,
-      ...(timestamp !== undefined && { timestamp }),
       headers: all,
     }
+    if (key !== undefined) message.routingKey = key
+    if (exchange !== undefined) message.exchange = exchange
+    if (contentEncoding !== undefined) message.contentEncoding = contentEncoding
+    if (timestamp !== undefined) message.timestamp = timestamp
+    return message
   }
 }
 

@@ -1,10 +1,10 @@
+import { type Answers, directOf } from '../direct-publish.js'
 import type { FailedEventAction, FailureStage, RetryStage } from '../events.js'
-import { messageId } from '../message-id.js'
 import { backOffMs } from '../retry.js'
 import { Circuit } from './circuit.js'
 import { Disposal, type DisposalOptions } from './dispose.js'
 import type { EventFailure } from './failure-policy.js'
-import { isThenable, type Job, type Part } from './job.js'
+import { isThenable, type Job, type Part, partOf } from './job.js'
 import type { Ordering } from './pipeline-options.js'
 import { notAPromise, sortRefused } from './refusal.js'
 import { TransformStage, type TransformStageOptions } from './transform-stage.js'
@@ -46,6 +46,10 @@ export class Deliver<E, M> {
   readonly #circuit: Circuit | undefined
   readonly #disposal: Disposal<E, M>
   readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #answers: Answers<Part<E, M>> = {
+    confirmed: part => this.#answered(part.job),
+    refused: (part, error) => this.#refused(part, error),
+  }
   #busy = 0
   #nacked = 0
   #closed = false
@@ -114,9 +118,7 @@ export class Deliver<E, M> {
   /** Makes the parts and corrects the size; false if the sink refused to measure a message. */
   #prepare(job: Job<E, M>, messages: readonly M[]): boolean {
     const { sink } = this.#options
-    job.parts = messages.map((message, index) => {
-      return { index, message, delivery: { id: messageId(job.record.id, index) }, refusals: 0, error: undefined }
-    })
+    job.parts = messages.map((message, index) => partOf(job, message, index))
     job.messages = messages.length
     try {
       let bytes = 0
@@ -146,29 +148,36 @@ export class Deliver<E, M> {
   #publish(job: Job<E, M>): void {
     job.attempts += 1
     job.outstanding = job.parts.length
-    for (const part of job.parts) this.#send(job, part)
+    for (const part of job.parts) this.#send(part)
   }
 
-  #send(job: Job<E, M>, part: Part<M>): void {
+  #send(part: Part<E, M>): void {
     if (this.#options.mayPublish?.() === false) return // the lease is lost, and all of this is about to be dropped
+    const { sink } = this.#options
+    const { message, delivery } = part
     let sent: unknown
     try {
-      sent = this.#options.sink.publish(part.message, part.delivery)
+      const publish = directOf(sink.publish)
+      if (publish) {
+        publish(sink, message, delivery, this.#answers, part)
+        return
+      }
+      sent = sink.publish(message, delivery)
       if (!isThenable(sent)) throw notAPromise()
     } catch (error) {
-      this.#refused(job, part, error)
+      this.#refused(part, error)
       return
     }
     sent.then(
-      () => this.#answered(job),
-      error => this.#refused(job, part, error),
+      () => this.#answered(part.job),
+      error => this.#refused(part, error),
     )
   }
 
-  #refused(job: Job<E, M>, part: Part<M>, error: unknown): void {
+  #refused(part: Part<E, M>, error: unknown): void {
     part.error = error
-    job.refused.push(part)
-    this.#answered(job)
+    part.job.refused.push(part)
+    this.#answered(part.job)
   }
 
   #answered(job: Job<E, M>): void {

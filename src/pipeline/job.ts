@@ -1,3 +1,4 @@
+import { messageId } from '../message-id.js'
 import type { Delivery, SourceRecord } from '../types.js'
 import type { InFlightEntry } from './in-flight.js'
 
@@ -8,7 +9,8 @@ export interface EventRecord<E> extends SourceRecord<E> {
 }
 
 /** One message of an event, with its stable id. */
-export interface Part<M> {
+export interface Part<E, M> {
+  readonly job: Job<E, M>
   readonly index: number
   readonly message: M
   readonly delivery: Delivery
@@ -16,6 +18,11 @@ export interface Part<M> {
   refusals: number
   /** What the last attempt was refused with. */
   error: unknown
+}
+
+/** The message at this index of an event. */
+export function partOf<E, M>(job: Job<E, M>, message: M, index: number): Part<E, M> {
+  return { job, index, message, delivery: { id: messageId(job.record.id, index) }, refusals: 0, error: undefined }
 }
 
 /** An admitted event on its way from transform to settled. */
@@ -31,13 +38,13 @@ export interface Job<E, M> {
   /** How many messages the event has. */
   messages: number
   /** What is to be published in this round. */
-  parts: readonly Part<M>[]
+  parts: readonly Part<E, M>[]
   /** Messages of this round that the sink has not answered yet. */
   outstanding: number
   /** Messages of this round that were refused. */
-  refused: Part<M>[]
+  refused: Part<E, M>[]
   /** The messages that failed for good; decided on when all others are confirmed. */
-  lost: Part<M>[] | undefined
+  lost: Part<E, M>[] | undefined
   nacked: boolean
 }
 

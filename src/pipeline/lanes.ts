@@ -30,6 +30,9 @@ export class Lanes<T extends LaneItem> {
 
   /** Takes the next item of the stream; returns those that may start now. */
   add(item: T): readonly T[] {
+    // Most of the time nothing waits for a barrier.
+    if (item.key !== undefined && !this.#barrier && this.#waiting.size === 0)
+      return this.#enter(item) ? [item] : nothing
     this.#waiting.push(item)
     return this.#waiting.size === 1 ? this.#admit() : nothing
   }
@@ -52,15 +55,17 @@ export class Lanes<T extends LaneItem> {
     for (let item = this.#waiting.peek(); item !== undefined && !this.#barrier; item = this.#waiting.peek()) {
       if (item.key === undefined && this.#entered > 0) break
       this.#waiting.shift()
-      this.#entered += 1
-      this.#barrier = item.key === undefined
-      if (item.key === undefined || !this.#exclusive || this.#enterLane(item, item.key)) started.push(item)
+      if (this.#enter(item)) started.push(item)
     }
     return started
   }
 
-  /** Whether the lane was free, so that the item may start. */
-  #enterLane(item: T, key: string): boolean {
+  /** Whether the lane is free, so that the item may start. */
+  #enter(item: T): boolean {
+    const { key } = item
+    this.#entered += 1
+    this.#barrier = key === undefined
+    if (key === undefined || !this.#exclusive) return true
     const lane = this.#lanes.get(key)
     if (lane) lane.push(item)
     else if (lane === null) {

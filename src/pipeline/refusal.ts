@@ -14,7 +14,7 @@ export function classifyRefusal(error: unknown): 'nack' | 'retryable' | 'final' 
  */
 export function sortRefused<E, M>(job: Job<E, M>, maxAttempts: number): boolean {
   let nacked = false
-  const again: Part<M>[] = []
+  const again: Part<E, M>[] = []
   for (const part of job.refused.sort((a, b) => a.index - b.index)) {
     const kind = classifyRefusal(part.error)
     if (kind === 'nack') nacked = true

@@ -1,5 +1,5 @@
 import type { AmqpConfirmChannel, AmqpConnection, AmqpPublishOptions } from './amqp-types.js'
-import { FRAME_OVERHEAD, MAX_COPIED_BODY, type PublishTarget, publishFrames } from './publish-frames.js'
+import { appendFrames, FRAME_OVERHEAD, MAX_COPIED_BODY, makeRoom, takeFrames } from './publish-frames.js'
 
 /**
  * The four places where amqplib's insides are touched. Each looks before it touches and does nothing where amqplib
@@ -59,14 +59,20 @@ interface ChannelInsides {
 
 interface ConnectionInsides {
   readonly frameMax?: number
-  readonly channels?: readonly ({ readonly buffer?: { write?(bytes: Buffer): boolean } } | undefined | null)[]
+  readonly channels?: readonly ({ readonly buffer?: ChannelQueue } | undefined | null)[]
   sentSinceLastCheck?: boolean
 }
 
+/** What waits to be written to the socket, a stream of buffers with whole frames. */
+interface ChannelQueue {
+  readonly writableNeedDrain?: boolean
+  write?(bytes: Buffer): boolean
+}
+
 /**
- * Does what the channel's `publish` does, in less time: most messages go as frames of our own making, in one buffer;
- * the others skip the detour of `publish`, which makes each message's headers the prototype of an empty object. Returns
- * whether more may come before `drain`.
+ * Does what the channel's `publish` does, in less time: most messages go as frames of our own making, those of one turn
+ * of the event loop in one buffer; the others skip the detour of `publish`, which makes each message's headers the
+ * prototype of an empty object. Returns whether more may come before `drain`.
  */
 export function publish(
   channel: AmqpConfirmChannel,
@@ -79,27 +85,56 @@ export function publish(
   if (typeof insides.sendMessage !== 'function' || typeof insides.pushConfirmCallback !== 'function') {
     return channel.publish(exchange, routingKey, body, options)
   }
-  const { mandatory } = options
-  const more =
-    writeFrames(insides, { channel: insides.ch ?? 0, exchange, routingKey }, body, options) ??
-    insides.sendMessage({ exchange, routingKey, mandatory, immediate: false }, options, body)
+  const queue = body.length <= MAX_COPIED_BODY ? queueOf(insides, body.length) : undefined
+  let more: boolean
+  if (queue === undefined) {
+    flush() // what amqplib writes by itself comes behind
+    const { mandatory } = options
+    more = insides.sendMessage({ exchange, routingKey, mandatory, immediate: false }, options, body)
+  } else {
+    gather(insides, queue, body, options)
+    appendFrames({ channel: insides.ch ?? 0, exchange, routingKey }, options, body)
+    more = queue.writableNeedDrain !== true
+  }
   insides.pushConfirmCallback() // its list has to count every message; see `trimUnconfirmed`
   return more
 }
 
-/** `undefined` where amqplib has to do it: its insides are others, the channel closes, or the body is large. */
-function writeFrames(
-  insides: ChannelInsides,
-  target: PublishTarget,
-  body: Buffer,
-  options: AmqpPublishOptions,
-): boolean | undefined {
-  const { connection } = insides
-  const queue = connection?.channels?.[target.channel]?.buffer
+/** `undefined` where amqplib has to do it: its insides are others, the channel closes, or the body takes two frames. */
+function queueOf(insides: ChannelInsides, bodyLength: number): ChannelQueue | undefined {
+  const { connection, ch = 0 } = insides
+  const queue = connection?.channels?.[ch]?.buffer
   if (!connection || typeof queue?.write !== 'function' || typeof connection.frameMax !== 'number') return undefined
   // A channel or connection that closes gets functions of its own, which throw.
   if (Object.hasOwn(insides, 'sendMessage') || Object.hasOwn(connection, 'sendMessage')) return undefined
-  if (body.length > Math.min(MAX_COPIED_BODY, connection.frameMax - FRAME_OVERHEAD)) return undefined
-  connection.sentSinceLastCheck = true // no heartbeat is due
-  return queue.write(publishFrames(target, options, body))
+  return bodyLength <= connection.frameMax - FRAME_OVERHEAD ? queue : undefined
+}
+
+/** Whose frames are gathered, until they are flushed at the end of the turn. */
+let gathering: { readonly insides: ChannelInsides; readonly queue: ChannelQueue } | undefined
+
+/** Sees to it that a message of this channel can be appended to those that are gathered. */
+function gather(insides: ChannelInsides, queue: ChannelQueue, body: Buffer, options: AmqpPublishOptions): void {
+  if (gathering?.queue !== queue) {
+    flush()
+    gathering = { insides, queue }
+    process.nextTick(flush) // behind all microtasks, so that their messages go along; and in this turn
+  }
+  const full = makeRoom(options, body)
+  if (full !== undefined) write(full)
+}
+
+/** Writes what was gathered, before anything else is written to the channel. */
+function flush(): void {
+  if (gathering === undefined) return
+  write(takeFrames())
+  gathering = undefined
+}
+
+/** Frames of a channel that has closed meanwhile are let go of: they are unconfirmed, and sent again over the next. */
+function write(frames: Buffer): void {
+  const { insides, queue } = gathering ?? {}
+  if (frames.length === 0 || insides === undefined || queueOf(insides, 0) !== queue) return
+  if (insides.connection) insides.connection.sentSinceLastCheck = true // no heartbeat is due
+  queue?.write?.(frames)
 }

@@ -26,16 +26,16 @@ export function checkHeaders(
   const headers: Record<string, unknown> = { 'x-cdc-published-at': publishedAt, ...ours }
   if (given !== undefined) {
     if (!isPlainObject(given)) fail('Expected `headers` to be a plain object')
-    for (const name of Object.keys(given)) {
+    for (const name in given) {
       const value = given[name]
-      if (value === undefined) continue
+      if (value === undefined || !Object.hasOwn(given, name)) continue
       if (name === '__proto__') fail('The header name `__proto__` can not be carried')
       if (name === 'CC' || name === 'BCC') fail(`The header \`${name}\` routes`, undefined, ROUTES)
       headers[name] = value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value
     }
   }
   let bytes = 4
-  for (const name of Object.keys(headers)) bytes += fieldBytes(name, headers[name], name, 1)
+  for (const name in headers) if (Object.hasOwn(headers, name)) bytes += fieldBytes(name, headers[name], name, 1)
   if (bytes > MAX_TABLE_BYTES)
     fail(`The headers take ${bytes} bytes, more than the ${MAX_TABLE_BYTES} that AMQP carries`)
   return { headers, bytes }
@@ -45,9 +45,9 @@ export function checkHeaders(
 export function headersSize(headers: { readonly [name: string]: HeaderValue | undefined } | undefined): number {
   let bytes = 0
   try {
-    for (const name of Object.keys(headers ?? {})) {
-      const value = headers?.[name]
-      if (value !== undefined) bytes += fieldBytes(name, value, name, 1)
+    for (const name in headers) {
+      const value = headers[name]
+      if (value !== undefined && Object.hasOwn(headers, name)) bytes += fieldBytes(name, value, name, 1)
     }
     return bytes
   } catch {

@@ -1,8 +1,9 @@
 import type { AmqpPublishOptions } from './amqp-types.js'
 
 /**
- * The frames of one `basic.publish` in one buffer, to the byte what amqplib makes of the same message, which encodes
- * each frame into a buffer of its own and copies them together. Values were checked before: nothing in here can fail.
+ * The frames of `basic.publish`, of many messages in one buffer, to the byte what amqplib makes of the same messages,
+ * which encodes each frame into a buffer of its own and copies them together. Values were checked before: nothing in
+ * here can fail.
  * Format: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, sections 2.3.5 and 4.2.
  */
 
@@ -10,7 +11,7 @@ const METHOD = 1
 const HEADER = 2
 const BODY = 3
 const FRAME_END = 0xce
-/** What is allocated at once: about forty messages of 1 KB, and little to be held by the last of them. */
+/** What is allocated at once, and at most gathered: about forty messages of 1 KB. */
 const SLAB = 64 * 1024
 /** Type, channel, size, and the end of a frame. */
 export const FRAME_OVERHEAD: number = 8
@@ -44,19 +45,17 @@ export interface PublishTarget {
   readonly routingKey: string
 }
 
-// Frames are cut off a larger buffer one after the other; what was cut off is never written again.
+// Frames are appended to a larger buffer and cut off it; what was cut off is never written again.
 let buffer = Buffer.alloc(0)
 let at = 0
+/** Where the frames begin that nobody has taken. */
+let begin = 0
+/** Where the last whole message ends. */
+let end = 0
 
-/** All frames of a message whose body fits into one frame and is no longer than {@link MAX_COPIED_BODY}. */
-export function publishFrames(target: PublishTarget, options: AmqpPublishOptions, body: Buffer): Buffer {
-  // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
-  const room = 3_072 + tableRoom(options.headers) + body.length
-  if (buffer.length - at < room) {
-    buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
-    at = 0
-  }
-  const start = at
+/** Appends all frames of a message whose body fits into one frame and is no longer than {@link MAX_COPIED_BODY}. */
+export function appendFrames(target: PublishTarget, options: AmqpPublishOptions, body: Buffer): void {
+  at = end
   methodFrame(target, options.mandatory)
   headerFrame(target.channel, options, body.length)
   if (body.length > 0) {
@@ -65,7 +64,28 @@ export function publishFrames(target: PublishTarget, options: AmqpPublishOptions
     at += body.length
     endFrame(size)
   }
-  return buffer.subarray(start, at)
+  end = at
+}
+
+/**
+ * Makes room for the frames of one message. Where there is none it begins a new buffer, and returns what was in the old
+ * one and nobody has taken.
+ */
+export function makeRoom(options: AmqpPublishOptions, body: Buffer): Buffer | undefined {
+  // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
+  const room = 3_072 + tableRoom(options.headers) + body.length
+  if (buffer.length - end >= room) return undefined
+  const left = takeFrames()
+  buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
+  begin = end = 0
+  return left
+}
+
+/** The frames since the last call, in their order. */
+export function takeFrames(): Buffer {
+  const frames = buffer.subarray(begin, end)
+  begin = end
+  return frames
 }
 
 function methodFrame({ channel, exchange, routingKey }: PublishTarget, mandatory: boolean): void {
@@ -88,35 +108,37 @@ function headerFrame(channel: number, options: AmqpPublishOptions, bodyLength: n
   const flagsAt = at
   at += 2
   let flags = HEADERS | DELIVERY_MODE
-  const text = (name: keyof typeof SHORT_STRINGS): void => {
-    const value = options[name]
-    if (value === undefined) return
-    flags |= SHORT_STRINGS[name]
-    shortString(value)
-  }
-  text('contentType')
-  text('contentEncoding')
+  flags |= shortProperty('contentType', options)
+  flags |= shortProperty('contentEncoding', options)
   table(options.headers)
   buffer[at++] = options.deliveryMode
   if (options.priority !== undefined) {
     flags |= PRIORITY
     buffer[at++] = options.priority
   }
-  text('correlationId')
-  text('replyTo')
-  text('expiration')
-  text('messageId')
+  flags |= shortProperty('correlationId', options)
+  flags |= shortProperty('replyTo', options)
+  flags |= shortProperty('expiration', options)
+  flags |= shortProperty('messageId', options)
   if (options.timestamp !== undefined) {
     flags |= TIMESTAMP
     u32(Math.floor(options.timestamp / 2 ** 32))
     u32(options.timestamp)
   }
-  text('type')
-  text('userId')
-  text('appId')
+  flags |= shortProperty('type', options)
+  flags |= shortProperty('userId', options)
+  flags |= shortProperty('appId', options)
   buffer[flagsAt] = flags >>> 8
   buffer[flagsAt + 1] = flags & 0xff
   endFrame(size)
+}
+
+/** Writes it where the message has it; returns its flag. */
+function shortProperty(name: keyof typeof SHORT_STRINGS, options: AmqpPublishOptions): number {
+  const value = options[name]
+  if (value === undefined) return 0
+  shortString(value)
+  return SHORT_STRINGS[name]
 }
 
 /** Returns where the size of the frame is to be written. */
@@ -162,9 +184,9 @@ function write(text: string, from: number): number {
 function table(fields: Readonly<Record<string, unknown>>): void {
   const sizeAt = at
   at += 4
-  for (const name of Object.keys(fields)) {
+  for (const name in fields) {
     const value = fields[name]
-    if (value === undefined) continue
+    if (value === undefined || !Object.hasOwn(fields, name)) continue
     shortString(name)
     fieldValue(value)
   }
@@ -231,7 +253,7 @@ function tag(letter: string): void {
 /** What a table takes at most: a UTF-16 unit has up to three bytes, and the publisher has refused tables over 64 KiB. */
 function tableRoom(headers: Readonly<Record<string, unknown>>): number {
   let room = 64
-  for (const name of Object.keys(headers)) {
+  for (const name in headers) {
     const value = headers[name]
     room += 16 + 3 * name.length
     if (typeof value === 'string') room += 3 * value.length

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
+import { type Answers, markDirect } from '../direct-publish.js'
 import { BrokerError, isCdcError, OptionsError, type PublishError } from '../errors.js'
 import { emitSafely, type PublisherEvents } from '../events.js'
 import { HealthBoard } from '../health-board.js'
@@ -8,10 +9,11 @@ import { assertText } from '../options.js'
 import type { Delivery, HealthListener, PartHealth, RabbitMessage, Sink, SinkOpenOptions } from '../types.js'
 import { settledWithin } from '../waiting.js'
 import { classifyBrokerError } from './classify-broker-error.js'
+import { DirectRow } from './direct-row.js'
 import { headersSize } from './header-check.js'
 import { Link } from './link.js'
 import type { LinkHooks } from './link-hooks.js'
-import { checkMessage } from './message-check.js'
+import { checkMessage, type WireMessage } from './message-check.js'
 import { Outbox } from './outbox.js'
 import { type PublisherSettings, type RabbitPublisherOptions, resolvePublisherOptions } from './publisher-options.js'
 
@@ -96,13 +98,41 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
   publish(message: RabbitMessage, delivery?: Delivery): Promise<void> {
     return new Promise((resolve, reject) => {
       // A throw in here rejects the promise.
-      if (this.#closing) throw closed()
-      if (!this.#opening) throw new OptionsError('CDC_STATE_INVALID', 'Call `open()` before `publish()`')
-      const id = message?.messageId ?? delivery?.id ?? randomUUID()
-      const { exchange, routingKey, body, options } = checkMessage(message, id, now(), this.#settings.message)
+      const { exchange, routingKey, body, options } = this.#checked(message, delivery)
       const refuse = this.#settings.nackIsCopy ? resolvingNacks(resolve, reject) : reject
       this.#outbox.push({ exchange, routingKey, body, options, resolve, reject: refuse, sent: false })
     })
+  }
+
+  static {
+    markDirect(RabbitPublisher.prototype.publish, (sink, message, delivery, answers, token) => {
+      ;(sink as RabbitPublisher).#publishDirectly(message as RabbitMessage, delivery, answers, token)
+    })
+  }
+
+  #publishDirectly<T>(message: RabbitMessage, delivery: Delivery, answers: Answers<T>, token: T): void {
+    if (this.#settings.nackIsCopy) {
+      this.publish(message, delivery).then(
+        () => answers.confirmed(token),
+        error => answers.refused(token, error),
+      )
+      return
+    }
+    let wire: WireMessage
+    try {
+      wire = this.#checked(message, delivery)
+    } catch (error) {
+      queueMicrotask(() => answers.refused(token, error))
+      return
+    }
+    this.#outbox.push(new DirectRow(wire, answers, token))
+  }
+
+  #checked(message: RabbitMessage, delivery: Delivery | undefined): WireMessage {
+    if (this.#closing) throw closed()
+    if (!this.#opening) throw new OptionsError('CDC_STATE_INVALID', 'Call `open()` before `publish()`')
+    const id = message?.messageId ?? delivery?.id ?? randomUUID()
+    return checkMessage(message, id, now(), this.#settings.message)
   }
 
   /**

@@ -40,7 +40,13 @@ export class EventDecoder {
     this.#bson = bson
     this.#documents = {
       exactTypes: !promoteValues,
-      decode: bytes => orUndecodable(() => decodeDocument(bytes, bson.deserialize, promoteValues)),
+      decode(bytes) {
+        try {
+          return decodeDocument(bytes, bson.deserialize, promoteValues)
+        } catch (error) {
+          throw undecodable(error)
+        }
+      },
     }
   }
 
@@ -48,17 +54,16 @@ export class EventDecoder {
   decode(given: Uint8Array): ChangeEvent {
     const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
     const event: Fields = {}
-    const read = orUndecodable(() =>
-      this.#read(bytes, 0, event, (type, name, from, to) => {
-        this.#readRare(event, bytes, type, name, from, to)
-        return true
-      }),
-    )
-    return (read ? event : this.#documents.decode(copyOf(bytes))) as unknown as ChangeEvent
+    try {
+      const read = this.#read(bytes, 0, event, true)
+      return (read ? event : this.#documents.decode(copyOf(bytes, 0, bytes.length))) as unknown as ChangeEvent
+    } catch (error) {
+      throw undecodable(error)
+    }
   }
 
-  /** Reads the fields of a document into the target; false where the library has to read all of it. */
-  #read(bytes: Buffer, start: number, target: Fields, rare?: Rare): boolean {
+  /** Reads the fields of the event or of a document in it; false where the library has to read all of it. */
+  #read(bytes: Buffer, start: number, target: Fields, isEvent: boolean): boolean {
     const last = start + int32At(bytes, start) - 1
     if (bytes[last] !== 0) throw new RangeError('A document has no end')
     let at = start + 4
@@ -73,7 +78,8 @@ export class EventDecoder {
       if (name === '__proto__' || name.startsWith('$')) return false
       const value = this.#value(bytes, type, from, to)
       if (value !== LEFT) target[name] = value
-      else if (!rare?.(type, name, from, to)) return false
+      else if (isEvent) this.#readRare(target, bytes, type, name, from, to)
+      else return false
       at = to
     }
     return at === last
@@ -84,7 +90,7 @@ export class EventDecoder {
       case STRING:
         return this.#texts.read(bytes, from + 4, to - 1)
       case OBJECT_ID:
-        return new this.#bson.ObjectId(copyOf(bytes.subarray(from, to)))
+        return new this.#bson.ObjectId(copyOf(bytes, from, to))
       case DATE: {
         const ms = int32At(bytes, from + 4) * 2 ** 32 + (int32At(bytes, from) >>> 0)
         return Math.abs(ms) <= MAX_DATE_MS ? new Date(ms) : LEFT
@@ -100,12 +106,14 @@ export class EventDecoder {
 
   /** What only the event itself has: documents, and values of types that hardly ever come. */
   #readRare(event: Fields, bytes: Buffer, type: number, name: string, from: number, to: number): void {
-    const value = bytes.subarray(from, to)
-    if (type !== DOCUMENT) event[name] = (this.#documents.decode(documentOf(type, value)) as { v: unknown }).v
-    else if (isDeferrable(name)) defer(event, name, new DeferredDocument(copyOf(value), this.#documents))
+    if (type !== DOCUMENT) {
+      event[name] = (this.#documents.decode(documentOf(type, bytes.subarray(from, to))) as { v: unknown }).v
+    } else if (isDeferrable(name)) defer(event, name, new DeferredDocument(copyOf(bytes, from, to), this.#documents))
     else {
       const document: Fields = {}
-      event[name] = this.#read(bytes, from, document) ? document : this.#documents.decode(copyOf(value))
+      event[name] = this.#read(bytes, from, document, false)
+        ? document
+        : this.#documents.decode(copyOf(bytes, from, to))
     }
   }
 }
@@ -114,21 +122,13 @@ export class EventDecoder {
  * What the library gets has to be a copy: its binaries share the bytes that they are made of, and with them the whole
  * reply of the server. As `Buffer.from`, in half the time.
  */
-function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafe(bytes.length)
-  copy.set(bytes)
+function copyOf(bytes: Buffer, from: number, to: number): Buffer {
+  const copy = Buffer.allocUnsafe(to - from)
+  copy.set(bytes.subarray(from, to))
   return copy
 }
 
-type Rare = (type: number, name: string, from: number, to: number) => boolean
-
-function orUndecodable<T>(decode: () => T): T {
-  try {
-    return decode()
-  } catch (error) {
-    if (error instanceof SourceError) throw error
-    throw new SourceError('CDC_EVENT_UNDECODABLE', 'An event of the change stream could not be decoded', {
-      cause: error,
-    })
-  }
+function undecodable(cause: unknown): unknown {
+  if (cause instanceof SourceError) return cause
+  return new SourceError('CDC_EVENT_UNDECODABLE', 'An event of the change stream could not be decoded', { cause })
 }

@@ -16,15 +16,12 @@ export function recordsOf<E>(batch: ReaderBatch, before: Position, origin: Posit
 function recordOf<E>({ event, size, id = event._id._data }: RawEvent, origin: PositionOrigin): SourceRecord<E> {
   const position = positionOf(event._id, origin)
   const { ns, documentKey } = event
-  const hasKey = documentKey != null && ns?.coll !== undefined && Object.hasOwn(documentKey, '_id')
-  return {
-    position,
-    id,
-    event: event as E,
-    size,
-    time: event.wallTime instanceof Date ? event.wallTime.getTime() : position.clusterTime.t * 1000,
-    ...(hasKey && { key: orderingKey(ns.db, ns.coll, documentKey._id) }),
+  const time = event.wallTime instanceof Date ? event.wallTime.getTime() : position.clusterTime.t * 1000
+  if (documentKey == null || ns?.coll === undefined || !Object.hasOwn(documentKey, '_id')) {
+    return { position, id, event: event as E, size, time }
   }
+  const key = orderingKey(ns.db, ns.coll, documentKey._id)
+  return { position, id, event: event as E, size, time, key }
 }
 
 function tokenData(position: Position): string | undefined {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { publish, trimUnconfirmed } from '../../../src/rabbit/amqp-internals.js'
@@ -21,7 +22,7 @@ function realChannel() {
   connection.channels[1] = { buffer: { write: (bytes: Buffer) => written.push(bytes) > 0 } }
   const channel = new ConfirmChannel(connection)
   channel.ch = 1
-  return { channel, bytes: () => Buffer.concat(written).toString('hex') }
+  return { channel, written, bytes: () => Buffer.concat(written).toString('hex') }
 }
 
 const options = {
@@ -42,11 +43,12 @@ const options = {
 } as const
 
 describe('the short way into amqplib', () => {
-  it.each([0, 1_000, 200_000])('sends the same bytes as its publish for a body of %i bytes', size => {
+  it.each([0, 1_000, 200_000])('sends the same bytes as its publish for a body of %i bytes', async size => {
     const [ours, theirs] = [realChannel(), realChannel()]
     const body = Buffer.alloc(size, 7)
     expect(publish(ours.channel, 'cdc', 'a.b', body, options)).toBe(true)
     theirs.channel.publish('cdc', 'a.b', body, options)
+    await turn()
     expect(ours.bytes()).toBe(theirs.bytes())
     expect(ours.channel.unconfirmed).toEqual(theirs.channel.unconfirmed)
   })
@@ -67,6 +69,14 @@ describe('the short way into amqplib', () => {
     expect('sentSinceLastCheck' in channel.connection).toBe(true)
     expect(typeof Mux.prototype._readIncoming).toBe('function')
     expect([Array.isArray(channel.unconfirmed), typeof channel.lwm]).toEqual([true, 'number'])
+  })
+
+  it('finds a stream for the queue of a channel: it tells when it is full', () => {
+    const connection = new Connection(new PassThrough())
+    connection.channelMax = 10
+    const channel = new ConfirmChannel(connection).allocate()
+    expect(connection.channels[channel.ch].buffer).toBeInstanceOf(PassThrough)
+    expect(connection.channels[channel.ch].buffer.writableNeedDrain).toBe(false)
   })
 })
 
@@ -113,22 +123,24 @@ const messages = fc.record({
 })
 
 describe('frames of our own', () => {
-  it('are to the byte those of amqplib, for every message', () => {
-    const same = fc.property(fc.array(messages, { maxLength: 3 }), list => {
+  it('are to the byte those of amqplib, for every message', async () => {
+    const same = fc.asyncProperty(fc.array(messages, { maxLength: 3 }), async list => {
       const [ours, theirs] = [realChannel(), realChannel()]
       for (const { exchange, routingKey, body, options } of list) {
         publish(ours.channel, exchange, routingKey, body, options)
         theirs.channel.publish(exchange, routingKey, body, options)
       }
+      await turn()
       expect(ours.bytes()).toBe(theirs.bytes())
     })
-    expect(() => fc.assert(same, { numRuns: 2_000 })).not.toThrow()
+    await expect(fc.assert(same, { numRuns: 2_000 })).resolves.toBeUndefined()
   }, 60_000)
 
-  it('carry a fraction beyond 2^50, at which amqplib throws', () => {
+  it('carry a fraction beyond 2^50, at which amqplib throws', async () => {
     const { channel, bytes } = realChannel()
     const headers = { n: 2 ** 51 + 0.5 }
     publish(channel, '', 'q', Buffer.from('x'), { ...options, headers })
+    await turn()
     const double = Buffer.alloc(8)
     double.writeDoubleBE(headers.n)
     expect(bytes()).toContain(`016e64${double.toString('hex')}`)
@@ -146,10 +158,56 @@ describe('frames of our own', () => {
     }
   })
 
-  it('count as a sign of life, so that no heartbeat is sent beside them', () => {
+  it('go out in one buffer per turn, each channel its own, before whatever amqplib writes by itself', async () => {
+    const [one, other] = [realChannel(), realChannel()]
+    const body = Buffer.from('x')
+    for (let i = 0; i < 100; i++) publish(one.channel, 'cdc', 'a.b', body, options)
+    expect(one.written).toHaveLength(0)
+    publish(other.channel, 'cdc', 'a.b', body, options)
+    expect(one.written).toHaveLength(1)
+    const before = one.bytes().length
+    publish(one.channel, 'cdc', 'a.b', body, options)
+    publish(one.channel, 'cdc', 'a.b', Buffer.alloc(200_000), options)
+    await turn()
+    expect(one.bytes().slice(0, before / 100)).toBe(other.bytes())
+    expect(one.bytes().slice(before, before + before / 100)).toBe(other.bytes())
+    expect([one.written.length, other.written.length]).toEqual([5, 1]) // the large one: its head and two body frames
+  })
+
+  it('go out when they fill a buffer, long before the turn is over', () => {
+    const { channel, written } = realChannel()
+    const messages = Array.from({ length: 100 }, (_, i) => Buffer.alloc(10_000, i))
+    for (const body of messages) publish(channel, 'cdc', 'a.b', body, options)
+    expect(written.length).toBeGreaterThan(10)
+    expect(Math.max(...written.map(bytes => bytes.length))).toBeLessThanOrEqual(65_536)
+  })
+
+  it('tell that the queue is full, as amqplib does', async () => {
+    const { channel } = realChannel()
+    const full = new PassThrough({ highWaterMark: 1 })
+    channel.connection.channels[1] = { buffer: full }
+    const body = Buffer.from('x')
+    expect(publish(channel, 'cdc', 'a.b', body, options)).toBe(true)
+    await turn()
+    expect(publish(channel, 'cdc', 'a.b', body, options)).toBe(false)
+    await turn()
+    while (full.read()) await turn()
+    expect(publish(channel, 'cdc', 'a.b', body, options)).toBe(true)
+  })
+
+  it('are let go of when the channel closes before the turn is over: nothing may be written to it then', async () => {
+    const { channel, written } = realChannel()
+    publish(channel, 'cdc', 'a.b', Buffer.from('x'), options)
+    channel.sendMessage = () => false
+    await turn()
+    expect(written).toHaveLength(0)
+  })
+
+  it('count as a sign of life, so that no heartbeat is sent beside them', async () => {
     const { channel } = realChannel()
     channel.connection.sentSinceLastCheck = false
     publish(channel, 'cdc', 'a.b', Buffer.from('x'), options)
+    await turn()
     expect(channel.connection.sentSinceLastCheck).toBe(true)
   })
 })
