@@ -91,10 +91,8 @@ export class Link {
     this.#closing.abort(new BrokerError('CDC_PUBLISHER_CLOSED', 'The publisher is closed', { retryable: true }))
     // While blocked, the broker would not even read the goodbye.
     if (channel && this.#blockedSince === undefined) {
-      await settledWithin(
-        attempt(() => channel.close()),
-        GOODBYE_MS,
-      )
+      const goodbye = attempt(() => channel.close())
+      await settledWithin(goodbye, GOODBYE_MS)
     }
     this.#drop?.(undefined)
     await this.#dialer.release(GOODBYE_MS)
