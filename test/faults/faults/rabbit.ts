@@ -1,0 +1,89 @@
+import { type Channel, connect } from 'amqplib'
+import { grant } from '../place.js'
+import { family, type Stage } from '../stage.js'
+
+async function closeConnections({ world, place }: Stage): Promise<void> {
+  const { name } = place.vhost
+  await world.rabbit.rabbitmqctl('close_all_connections', '--vhost', name, '--per-connection-delay', '0', 'a fault')
+}
+
+async function withChannel(stage: Stage, use: (channel: Channel) => Promise<unknown>): Promise<void> {
+  const connection = await connect(stage.place.vhost.url)
+  connection.on('error', () => {})
+  try {
+    await use(await connection.createChannel())
+  } finally {
+    await connection.close().catch(() => {})
+  }
+}
+
+/** The broker itself, and what is declared in it. */
+export const rabbitBroker = family('rabbitmq', {
+  'the broker is killed': async ({ world, random }) => {
+    await world.rabbit.kill()
+    if (random.chance(0.5)) world.amqpProxy.reset()
+    await world.rabbit.restart()
+  },
+  'the broker freezes': async stage => {
+    const { rabbit } = stage.world
+    rabbit.pause()
+    try {
+      await stage.last()
+    } finally {
+      rabbit.resume()
+    }
+  },
+  'a memory alarm': async stage => {
+    const { rabbit } = stage.world
+    await rabbit.rabbitmqctl('set_vm_memory_high_watermark', '0')
+    try {
+      await stage.last()
+    } finally {
+      await rabbit.rabbitmqctl('set_vm_memory_high_watermark', 'absolute', '512MiB')
+    }
+  },
+  'all connections are closed': closeConnections,
+  'the exchange is deleted': stage =>
+    withChannel(stage, channel => channel.deleteExchange(stage.place.child.exchange)),
+  'the binding is removed': async stage => {
+    const { queue, exchange } = stage.place.child
+    await withChannel(stage, channel => channel.unbindQueue(queue, exchange, '#'))
+  },
+  'the queue is full': async stage => {
+    const { world, place, writers } = stage
+    const on = ['-p', place.vhost.name]
+    const counts = await world.rabbit.rabbitmqctl('list_queues', ...on, 'messages')
+    const most = Math.max(0, ...(counts.match(/\d+/g) ?? []).map(Number))
+    const limit = JSON.stringify({ 'max-length': most + 20, overflow: 'reject-publish' })
+    await world.rabbit.rabbitmqctl('set_policy', ...on, 'full', '.*', limit, '--apply-to', 'queues')
+    try {
+      // Room for a few, none for the next of the same documents.
+      await writers.burst(300)
+      await stage.last()
+    } finally {
+      await world.rabbit.rabbitmqctl('clear_policy', ...on, 'full')
+    }
+  },
+  'new connections are refused': async stage => {
+    const { world, place } = stage
+    const on = ['-p', place.vhost.name]
+    await world.rabbit.rabbitmqctl('set_vhost_limits', ...on, '{"max-connections":0}')
+    try {
+      await closeConnections(stage)
+      await stage.last()
+    } finally {
+      await world.rabbit.rabbitmqctl('clear_vhost_limits', ...on)
+    }
+  },
+  'the right to write is revoked': async stage => {
+    const { world, place, random } = stage
+    await grant(world, place.vhost, '^$')
+    try {
+      // A channel may remember the right for a while.
+      if (random.chance(0.5)) await closeConnections(stage)
+      await stage.last()
+    } finally {
+      await grant(world, place.vhost)
+    }
+  },
+})
