@@ -10,7 +10,8 @@ const root = join(folder, '../..')
 // In here the programs find the packages that they import. Two checkouts may share them by a link.
 const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8)
 const cache = join(root, 'node_modules/.cache/mongo-rabbit-cdc')
-let made = 0
+/** @type {string[]} */
+const outfiles = []
 
 /**
  * @param {string} program  a file of this folder, without `.ts`
@@ -18,8 +19,9 @@ let made = 0
  * @returns {Promise<string>} the file to run, which goes away with this process
  */
 export async function bundle(program, bug) {
-  const outfile = join(cache, `${program}-${checkout}-${process.pid}-${made++}.mjs`)
-  process.once('exit', () => rmSync(outfile, { force: true }))
+  const outfile = join(cache, `${program}-${checkout}-${process.pid}-${outfiles.length}.mjs`)
+  if (outfiles.length === 0) process.once('exit', removeAll)
+  outfiles.push(outfile)
   await build({
     entryPoints: [join(folder, `${program}.ts`)],
     outfile,
@@ -31,6 +33,10 @@ export async function bundle(program, bug) {
     plugins: bug ? [planting(bug)] : [],
   })
   return outfile
+}
+
+function removeAll() {
+  for (const file of outfiles) rmSync(file, { force: true })
 }
 
 /**

@@ -78,7 +78,9 @@ function unstable(arrivals: readonly Arrival[]): string[] {
   return found
 }
 
-function sums<Mark>(counted: readonly { readonly mark: Mark; readonly count: number }[]): Map<Mark | undefined, number> {
+function sums<Mark>(
+  counted: readonly { readonly mark: Mark; readonly count: number }[],
+): Map<Mark | undefined, number> {
   const counts = new Map<Mark | undefined, number>()
   for (const { mark, count } of counted) counts.set(mark, (counts.get(mark) ?? 0) + count)
   return counts

@@ -46,10 +46,7 @@ export function checkHistory(history: History): Verdict {
         unexplained.map(([document, token]) => `${document} ends with ${token}`),
       ),
       ...checkPositions(history),
-      ...violation(
-        'copies',
-        copies > copiesExplained ? [`${copies} copies, ${copiesExplained} explained`] : [],
-      ),
+      ...violation('copies', copies > copiesExplained ? [`${copies} copies, ${copiesExplained} explained`] : []),
       ...checkProcess(history),
     ],
     figures: {

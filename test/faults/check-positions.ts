@@ -4,10 +4,7 @@ import { type Violation, violation } from './verdict.js'
 
 /** Whether every position was saved behind confirmed events alone, and none went back. */
 export function checkPositions(history: History): Violation[] {
-  return [
-    ...violation('passedUnconfirmed', passedUnconfirmed(history)),
-    ...violation('wentBack', wentBack(history)),
-  ]
+  return [...violation('passedUnconfirmed', passedUnconfirmed(history)), ...violation('wentBack', wentBack(history))]
 }
 
 /** In the order of the log, which is the order of the process: what was confirmed before a save began counts. */

@@ -46,7 +46,6 @@ source.on('historyLost', ({ from, to }) => log({ kind: 'historyLost', from: head
 function publisher(more: Partial<RabbitPublisherOptions>): RabbitPublisher {
   const made = new RabbitPublisher({
     url: options.amqpUrl,
-    maxMessageBytes: MAX_MESSAGE_BYTES,
     confirmTimeoutMs: 3_000,
     connectTimeoutMs: 3_000,
     heartbeatMs: 5_000,
@@ -59,11 +58,13 @@ function publisher(more: Partial<RabbitPublisherOptions>): RabbitPublisher {
   return made
 }
 
-const queueArguments = { 'x-queue-type': settings.queueType }
+// So that a length limit rejects what comes, and doesn't drop what is there.
+const queueArguments = { 'x-queue-type': settings.queueType, 'x-overflow': 'reject-publish' }
 const { transform, begin } = mischievousTransform(settings.slowTransforms)
 const events = publisher({
   exchange: { name: options.exchange },
   queue: { name: options.queue, arguments: queueArguments },
+  maxMessageBytes: MAX_MESSAGE_BYTES,
 })
 const letters = publisher({ queue: { name: options.deadLetters } })
 

@@ -57,7 +57,9 @@ export async function main(args: readonly string[], tools: Tools): Promise<numbe
   const counts = countKinds(faults, executed)
   const missed = [...counts.values()].filter(count => count === 0).length
   const uncovered = missed > 0 && seeds.length * minutes >= MINUTES_FOR_ALL_KINDS
-  say(`${seeds.length - failed} of ${seeds.length} seeds ok, ${executed.length} faults of ${counts.size - missed} kinds`)
+  say(
+    `${seeds.length - failed} of ${seeds.length} seeds ok, ${executed.length} faults of ${counts.size - missed} kinds`,
+  )
   say(describeKinds(counts))
   if (uncovered) say(`FAILED: ${missed} kinds of fault never came about`)
   return failed > 0 || uncovered ? 1 : 0

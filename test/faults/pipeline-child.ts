@@ -78,7 +78,8 @@ export function createPipelineChild(program: string, { child: options, folder }:
     append({ kind: 'ended', wanted, how: signal, tookMs: Math.round(performance.now() - since) })
   }
 
-  process.once('exit', () => running?.kill('SIGKILL'))
+  const onExit = (): void => void running?.kill('SIGKILL')
+  process.once('exit', onExit)
   return {
     start,
     kill: () => finish('SIGKILL', TERMINATED_BY_FORCE_MS),
@@ -111,6 +112,7 @@ export function createPipelineChild(program: string, { child: options, folder }:
     async end() {
       ending = true
       await finish('SIGKILL', 0)
+      process.off('exit', onExit)
     },
   }
 }

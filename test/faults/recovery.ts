@@ -28,21 +28,26 @@ export async function recovery(
     const log = child.log()
     for (; seen < log.length; seen++) {
       const line = log[seen]
-      if (line?.kind !== 'confirmed' || !missing.delete(line.id) || line.at < healedAt) continue
-      backlog += 1
-      last = line.at
+      if (line?.kind !== 'confirmed' || !missing.delete(line.id)) continue
+      if (line.at >= healedAt) backlog += 1
+      last = Math.max(last, line.at)
     }
     return missing.size === 0
   }
   allConfirmed()
   const limitMs = recoverMs + (backlog + missing.size) * MS_PER_EVENT
-  const end = healedAt + limitMs
   let state = 'unknown'
-  while (Date.now() < end) {
+  const since = Date.now()
+  // Without any progress for so long, the rest need not be waited for.
+  while (Date.now() < Math.min(healedAt + limitMs, Math.max(last, since) + recoverMs)) {
     const status = allConfirmed() ? await child.status() : undefined
     state = status ? `${status.state}, lag ${status.lagMs} ms` : `${missing.size} events are not confirmed`
     if (status?.state === 'running' && status.lagMs === 0) {
-      const runningSince = child.log().filter(({ kind }) => kind === 'state').at(-1)?.at ?? healedAt
+      const runningSince =
+        child
+          .log()
+          .filter(({ kind }) => kind === 'state')
+          .at(-1)?.at ?? healedAt
       return { ms: Math.max(last, runningSince, healedAt) - healedAt, limitMs, backlog, state }
     }
     await new Promise(resolve => setTimeout(resolve, 100))

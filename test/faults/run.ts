@@ -7,7 +7,7 @@ import { type Executed, execute } from './execute.js'
 import { heal } from './heal.js'
 import type { History } from './history.js'
 import { createPipelineChild } from './pipeline-child.js'
-import { type Place, leavePlace, makePlace } from './place.js'
+import { leavePlace, makePlace } from './place.js'
 import type { Plan } from './plan.js'
 import { isReady, recovery } from './recovery.js'
 import { readTruth } from './truth.js'
@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly program: string
   /** How long recovery may take, beside the backlog. */
   readonly recoverMs?: number
+  /** Whether a clean stop and one more start end the run. @default true */
+  readonly startAgain?: boolean
   readonly onFault?: (executed: Executed) => void
   /** Told once: what has to be ended should the run be interrupted. */
   readonly onBegin?: (end: () => Promise<void>) => void
@@ -50,11 +52,11 @@ export async function runPlan(world: World, plan: Plan, options: RunOptions): Pr
     const writers = startWriters(world, place.database, seed, settings.writesPerSecond)
     await sleep(WARM_UP_MS)
     const executed = await execute({ world, place, child, writers }, plan.steps, options.onFault)
-    await Promise.all([writers.stop(), heal(world, place, child, executed)])
+    await Promise.all([writers.stop(), heal(world, child, executed)])
     const healedAt = Date.now()
     const truth = await readTruth(world.admin, place.database, from)
     const recovered = await recovery(child, truth, healedAt, options.recoverMs)
-    if (recovered.ms !== undefined) {
+    if (recovered.ms !== undefined && options.startAgain !== false) {
       await child.terminate()
       child.mark('final')
       const lines = child.log().length
@@ -67,8 +69,8 @@ export async function runPlan(world: World, plan: Plan, options: RunOptions): Pr
     const history: History = {
       truth,
       acknowledged: writers.acknowledged,
-      arrivals: await drain(place.vhost.url, place.child.queue),
-      letters: await drain(place.vhost.url, place.child.deadLetters),
+      arrivals: await drain(world.vhost.url, place.child.queue),
+      letters: await drain(world.vhost.url, place.child.deadLetters),
       log: child.log(),
       limits: { ...settings, stopMs: STOP_MS },
       recovery: recovered,
@@ -78,10 +80,6 @@ export async function runPlan(world: World, plan: Plan, options: RunOptions): Pr
     return { verdict: checkHistory(history), executed, history, folder: place.folder }
   } finally {
     await child.end()
-    await settledWithin(left(world, place), 60_000)
+    await settledWithin(leavePlace(world, place), 60_000)
   }
-}
-
-async function left(world: World, place: Place): Promise<void> {
-  await leavePlace(world, place)
 }

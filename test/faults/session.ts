@@ -1,9 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withDeadline } from '../../src/waiting.js'
-import { type Outcome, type RunOptions, runPlan } from './run.js'
-import { say } from './report.js'
 import type { Plan } from './plan.js'
+import { say } from './report.js'
+import { type Outcome, type RunOptions, runPlan } from './run.js'
 import { startWorld, type Tools, type World } from './world.js'
 
 /** Servers that are shared by runs, one after the other, and made anew after a run that could not be finished. */
@@ -54,7 +54,10 @@ export function openSession(tools: Tools): Session {
 }
 
 /** Keeps what is needed to understand a run that failed, or nothing. */
-export async function keepOrRemove({ folder, history, verdict, executed }: Outcome, plan: Plan): Promise<string | undefined> {
+export async function keepOrRemove(
+  { folder, history, verdict, executed }: Outcome,
+  plan: Plan,
+): Promise<string | undefined> {
   if (verdict.violations.length === 0) {
     await rm(folder, { recursive: true, force: true })
     return undefined

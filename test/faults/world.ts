@@ -4,6 +4,7 @@ import type {
   MongoNode,
   MongoService,
   RabbitService,
+  RabbitVhost,
   startMongo,
   startRabbit,
   TcpProxy,
@@ -25,11 +26,15 @@ export interface World {
   readonly rabbit: RabbitService
   readonly mongoProxies: readonly TcpProxy[]
   readonly amqpProxy: TcpProxy
+  /** Of all runs: each has queues of its own, as `rabbitmqctl` is slow on a busy machine. */
+  readonly vhost: RabbitVhost
   /** For writers and the truth: past the proxies. */
   readonly admin: MongoClient
   /** Of the user whose password is planted. */
   readonly childMongoUri: string
   readonly amqpUser: { readonly name: string; readonly password: string }
+  /** Gives the user of the pipeline its rights, or takes that to write. */
+  grant(write?: '.*' | '^$'): Promise<void>
   /** Which port of a member is reached through which other one. */
   readonly ports: Readonly<Record<string, number>>
   readonly secrets: readonly string[]
@@ -52,6 +57,11 @@ export async function startWorld(tools: Tools, onProgress: (line: string) => voi
   const admin = await new MongoClient(adminUri, QUICK).connect()
   await admin.db('admin').command({ createUser: 'cdc', pwd: mongoSecret, roles: ['readWriteAnyDatabase'] })
   await rabbit.rabbitmqctl('add_user', 'cdc', amqpSecret)
+  const vhost = await rabbit.vhost('nemesis')
+  const grant: World['grant'] = async (write = '.*') => {
+    await rabbit.rabbitmqctl('set_permissions', '-p', vhost.name, 'cdc', '.*', write, '.*')
+  }
+  await grant()
   const mongoProxies = await Promise.all(mongo.nodes.map(({ port }) => tools.tcpProxy(port)))
   const amqpProxy = await tools.tcpProxy(rabbit.port)
   const { username, password } = new URL(adminUri.replace(/,[^/]*/, ''))
@@ -71,6 +81,8 @@ export async function startWorld(tools: Tools, onProgress: (line: string) => voi
     rabbit,
     mongoProxies,
     amqpProxy,
+    vhost,
+    grant,
     admin,
     childMongoUri: `mongodb://cdc:${mongoSecret}@${hosts}/?replicaSet=rs0&authSource=admin`,
     amqpUser: { name: 'cdc', password: amqpSecret },

@@ -130,7 +130,9 @@ async function inTransaction(
       await rows.bulkWrite(operations, { session })
     }
     await session.commitTransaction()
-    return COLLECTIONS.flatMap(name => Array.from({ length: each }, (_, i) => ({ mark: `${mark}-${name}-${i}`, count: 1 })))
+    return COLLECTIONS.flatMap(name =>
+      Array.from({ length: each }, (_, i) => ({ mark: `${mark}-${name}-${i}`, count: 1 })),
+    )
   } finally {
     await session.endSession()
   }

@@ -1,14 +1,13 @@
 import { type Channel, connect } from 'amqplib'
-import { grant } from '../place.js'
 import { family, type Stage } from '../stage.js'
 
-async function closeConnections({ world, place }: Stage): Promise<void> {
-  const { name } = place.vhost
+async function closeConnections({ world }: Stage): Promise<void> {
+  const { name } = world.vhost
   await world.rabbit.rabbitmqctl('close_all_connections', '--vhost', name, '--per-connection-delay', '0', 'a fault')
 }
 
 async function withChannel(stage: Stage, use: (channel: Channel) => Promise<unknown>): Promise<void> {
-  const connection = await connect(stage.place.vhost.url)
+  const connection = await connect(stage.world.vhost.url)
   connection.on('error', () => {})
   try {
     await use(await connection.createChannel())
@@ -43,19 +42,20 @@ export const rabbitBroker = family('rabbitmq', {
     }
   },
   'all connections are closed': closeConnections,
-  'the exchange is deleted': stage =>
-    withChannel(stage, channel => channel.deleteExchange(stage.place.child.exchange)),
+  'the exchange is deleted': stage => withChannel(stage, channel => channel.deleteExchange(stage.place.child.exchange)),
   'the binding is removed': async stage => {
     const { queue, exchange } = stage.place.child
     await withChannel(stage, channel => channel.unbindQueue(queue, exchange, '#'))
   },
   'the queue is full': async stage => {
     const { world, place, writers } = stage
-    const on = ['-p', place.vhost.name]
-    const counts = await world.rabbit.rabbitmqctl('list_queues', ...on, 'messages')
-    const most = Math.max(0, ...(counts.match(/\d+/g) ?? []).map(Number))
-    const limit = JSON.stringify({ 'max-length': most + 20, overflow: 'reject-publish' })
-    await world.rabbit.rabbitmqctl('set_policy', ...on, 'full', '.*', limit, '--apply-to', 'queues')
+    const on = ['-p', world.vhost.name]
+    let length = 0
+    await withChannel(stage, async channel => {
+      length = (await channel.checkQueue(place.child.queue)).messageCount
+    })
+    const limit = JSON.stringify({ 'max-length': length + 50 })
+    await world.rabbit.rabbitmqctl('set_policy', ...on, 'full', '^events', limit, '--apply-to', 'queues')
     try {
       // Room for a few, none for the next of the same documents.
       await writers.burst(300)
@@ -65,8 +65,8 @@ export const rabbitBroker = family('rabbitmq', {
     }
   },
   'new connections are refused': async stage => {
-    const { world, place } = stage
-    const on = ['-p', place.vhost.name]
+    const { world } = stage
+    const on = ['-p', world.vhost.name]
     await world.rabbit.rabbitmqctl('set_vhost_limits', ...on, '{"max-connections":0}')
     try {
       await closeConnections(stage)
@@ -76,14 +76,14 @@ export const rabbitBroker = family('rabbitmq', {
     }
   },
   'the right to write is revoked': async stage => {
-    const { world, place, random } = stage
-    await grant(world, place.vhost, '^$')
+    const { world, random } = stage
+    await world.grant('^$')
     try {
       // A channel may remember the right for a while.
       if (random.chance(0.5)) await closeConnections(stage)
       await stage.last()
     } finally {
-      await grant(world, place.vhost)
+      await world.grant()
     }
   },
 })
