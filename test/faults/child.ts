@@ -66,7 +66,7 @@ const events = publisher({
   queue: { name: options.queue, arguments: queueArguments },
   maxMessageBytes: MAX_MESSAGE_BYTES,
 })
-const letters = publisher({ queue: { name: options.deadLetters } })
+const letters = publisher({ queue: { name: options.deadLetters, arguments: queueArguments } })
 
 const pipeline = createCdcPipeline({
   name: 'nemesis',

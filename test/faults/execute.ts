@@ -1,5 +1,7 @@
 import { sleep } from '../../src/waiting.js'
+import { until } from '../integration/support/waiting.js'
 import { faultOf } from './faults/index.js'
+import type { PipelineChild } from './pipeline-child.js'
 import type { PlannedFault, Step } from './plan.js'
 import { randomOf } from './random.js'
 import type { Stage } from './stage.js'
@@ -16,6 +18,7 @@ export interface Executed {
 
 /** Members and brokers start again within this, on a busy machine too. */
 const LONGEST_MS = 120_000
+const FLOWING_MS = 5_000
 
 /** Brings the faults of a plan about, one step after the other. */
 export async function execute(
@@ -41,10 +44,17 @@ export async function execute(
   }
 
   for (const { pauseMs, faults } of steps) {
-    await sleep(pauseMs)
+    await Promise.all([sleep(pauseMs), isFlowing(parts.child)])
     await Promise.all(faults.map(one))
   }
   return executed
+}
+
+/** So that a fault meets a pipeline at work; not for long, as the one before may have left it broken. */
+async function isFlowing(child: PipelineChild): Promise<void> {
+  const lines = child.log().length
+  const flows = (): boolean => child.log().some(({ kind }, i) => i >= lines && kind === 'confirmed')
+  await until(flows, () => 'a confirm', { ms: FLOWING_MS }).catch(() => {})
 }
 
 async function failureOf(running: Promise<void>): Promise<string | undefined> {

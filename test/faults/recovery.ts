@@ -5,7 +5,7 @@ import type { PipelineChild } from './pipeline-child.js'
 /** Lag 0 within this after the last healing, beside the backlog. */
 const RECOVER_MS = 30_000
 /** For each event that is still to come: a busy machine, the smallest batches and windows. */
-const MS_PER_EVENT = 25
+const MS_PER_EVENT = 60
 
 /** Resolves when the pipeline runs, told by a line behind the first `after`. */
 export async function isReady(child: PipelineChild, after: number): Promise<void> {

@@ -23,6 +23,12 @@ export interface Outcome {
   readonly folder: string
 }
 
+/** What is to be ended and removed should the run be interrupted. */
+export interface Begun {
+  readonly folder: string
+  readonly end: () => Promise<void>
+}
+
 export interface RunOptions {
   /** The bundled child. */
   readonly program: string
@@ -32,7 +38,7 @@ export interface RunOptions {
   readonly startAgain?: boolean
   readonly onFault?: (executed: Executed) => void
   /** Told once: what has to be ended should the run be interrupted. */
-  readonly onBegin?: (end: () => Promise<void>) => void
+  readonly onBegin?: (begun: Begun) => void
 }
 
 const WARM_UP_MS = 1_500
@@ -44,7 +50,7 @@ export async function runPlan(world: World, plan: Plan, options: RunOptions): Pr
   const { settings, seed } = plan
   const place = await makePlace(world, settings)
   const child = createPipelineChild(options.program, place)
-  options.onBegin?.(() => child.end())
+  options.onBegin?.({ folder: place.folder, end: () => child.end() })
   try {
     const from = await now(world.admin)
     child.start()

@@ -1,9 +1,10 @@
+import { rmSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withDeadline } from '../../src/waiting.js'
 import type { Plan } from './plan.js'
 import { say } from './report.js'
-import { type Outcome, type RunOptions, runPlan } from './run.js'
+import { type Begun, type Outcome, type RunOptions, runPlan } from './run.js'
 import { startWorld, type Tools, type World } from './world.js'
 
 /** Servers that are shared by runs, one after the other, and made anew after a run that could not be finished. */
@@ -15,28 +16,35 @@ export interface Session {
 /** Ends with the process, whatever ends it; Ctrl-C leaves nothing behind. */
 export function openSession(tools: Tools): Session {
   let world: Promise<World> | undefined
+  let folder: string | undefined
   let endRun: () => Promise<void> = async () => {}
 
   async function end(): Promise<void> {
     const ending = world
     world = undefined
     await endRun().catch(() => {})
-    await (await ending)?.stop()
+    // One that never stood has let go of everything itself.
+    await (await ending?.catch(() => undefined))?.stop()
   }
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       say('interrupted: stopping the servers')
       // Supervisors end what a second signal leaves behind.
-      void end().finally(() => process.exit(130))
+      const folders = folder === undefined ? [] : [folder]
+      void end().finally(() => {
+        for (const path of folders) rmSync(path, { recursive: true, force: true })
+        process.exit(130)
+      })
     })
   }
 
   async function run(plan: Plan, options: RunOptions): Promise<Outcome> {
     world ??= startWorld(tools, line => say(line))
     const longestMs = plan.minutes * 240_000 + 300_000
-    const onBegin = (endIt: () => Promise<void>): void => {
-      endRun = endIt
+    const onBegin = (begun: Begun): void => {
+      endRun = begun.end
+      folder = begun.folder
     }
     try {
       const running = runPlan(await world, plan, { ...options, onBegin })

@@ -16,14 +16,14 @@ export interface Settings {
 
 export function drawSettings(random: Random): Settings {
   return {
-    maxInFlight: random.pick([8, 40, 200, 2_000]),
+    maxInFlight: random.pick([20, 100, 500, 2_000]),
     maxInFlightBytes: random.pick([64 * 1024, 1024 * 1024, 16 * 2 ** 20]),
-    batchSize: random.pick([1, 20, 1_000]),
+    batchSize: random.pick([2, 50, 1_000]),
     checkpointIntervalMs: random.pick([50, 300, 1_000]),
     fullDocument: random.pick(['default', 'updateLookup', 'whenAvailable']),
     reader: random.pick(['command', 'driver']),
     queueType: random.pick(['classic', 'quorum']),
     slowTransforms: random.pick([0, 0.05, 0.3]),
-    writesPerSecond: random.pick([60, 120, 200]),
+    writesPerSecond: random.pick([40, 80, 120]),
   }
 }

@@ -5,8 +5,7 @@ import type {
   MongoService,
   RabbitService,
   RabbitVhost,
-  startMongo,
-  startRabbit,
+  startServices,
   TcpProxy,
   tcpProxy,
 } from '../../scripts/services/index.mjs'
@@ -14,8 +13,7 @@ import type { Bug } from './planted-bugs.js'
 
 /** What `main.mjs` hands in, as it can't be bundled. */
 export interface Tools {
-  readonly startMongo: typeof startMongo
-  readonly startRabbit: typeof startRabbit
+  readonly startServices: typeof startServices
   readonly tcpProxy: typeof tcpProxy
   readonly bundle: (program: string, bug?: Bug) => Promise<string>
 }
@@ -47,10 +45,7 @@ export interface World {
 export const APP_NAME = 'mongo-rabbit-cdc'
 
 export async function startWorld(tools: Tools, onProgress: (line: string) => void): Promise<World> {
-  const [mongo, rabbit] = await Promise.all([
-    tools.startMongo({ nodes: 3, auth: true, oplogSizeMb: 512, onProgress }),
-    tools.startRabbit({ onProgress }),
-  ])
+  const { mongo, rabbit } = await tools.startServices({ mongo: { nodes: 3, auth: true, oplogSizeMb: 512 }, onProgress })
   const secret = (): string => `planted-${randomBytes(8).toString('hex')}`
   const [mongoSecret, amqpSecret] = [secret(), secret()]
   const adminUri = mongo.adminUri as string

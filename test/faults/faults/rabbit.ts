@@ -16,6 +16,24 @@ async function withChannel(stage: Stage, use: (channel: Channel) => Promise<unkn
   }
 }
 
+/** Leaves room for so many messages; the rest is nacked. */
+async function full(stage: Stage, queue: string, room: number, load: () => Promise<void>): Promise<void> {
+  const { rabbit, vhost } = stage.world
+  const on = ['-p', vhost.name]
+  let length = 0
+  await withChannel(stage, async channel => {
+    length = (await channel.checkQueue(queue)).messageCount
+  })
+  const limit = JSON.stringify({ 'max-length': length + room })
+  await rabbit.rabbitmqctl('set_policy', ...on, 'full', `^${queue}$`, limit, '--apply-to', 'queues')
+  try {
+    await load()
+    await stage.last()
+  } finally {
+    await rabbit.rabbitmqctl('clear_policy', ...on, 'full')
+  }
+}
+
 /** The broker itself, and what is declared in it. */
 export const rabbitBroker = family('rabbitmq', {
   'the broker is killed': async ({ world, random }) => {
@@ -47,23 +65,9 @@ export const rabbitBroker = family('rabbitmq', {
     const { queue, exchange } = stage.place.child
     await withChannel(stage, channel => channel.unbindQueue(queue, exchange, '#'))
   },
-  'the queue is full': async stage => {
-    const { world, place, writers } = stage
-    const on = ['-p', world.vhost.name]
-    let length = 0
-    await withChannel(stage, async channel => {
-      length = (await channel.checkQueue(place.child.queue)).messageCount
-    })
-    const limit = JSON.stringify({ 'max-length': length + 50 })
-    await world.rabbit.rabbitmqctl('set_policy', ...on, 'full', '^events', limit, '--apply-to', 'queues')
-    try {
-      // Room for a few, none for the next of the same documents.
-      await writers.burst(300)
-      await stage.last()
-    } finally {
-      await world.rabbit.rabbitmqctl('clear_policy', ...on, 'full')
-    }
-  },
+  // Room for a few, none for the next of the same documents.
+  'the queue is full': stage => full(stage, stage.place.child.queue, 50, () => stage.writers.burst(300)),
+  'the queue of dead letters is full': stage => full(stage, stage.place.child.deadLetters, 2, stage.writers.poison),
   'new connections are refused': async stage => {
     const { world } = stage
     const on = ['-p', world.vhost.name]
