@@ -52,6 +52,7 @@ export function openSession(tools: Tools): Session {
         throw new Error(`The run was not over within ${longestMs} ms`)
       })
     } catch (error) {
+      if (folder !== undefined) say(`  kept in ${folder}`)
       // Who knows what it has left broken.
       await end()
       throw error

@@ -1,15 +1,21 @@
 import type { MongoClient, Timestamp } from 'mongodb'
+import { sleep } from '../../src/waiting.js'
 import { type TrueEvent, truth } from '../integration/support/truth.js'
 import type { TrueChange } from './history.js'
 import { deletedMark } from './writers.js'
 
+const LONGEST_MS = 60_000
+
 /** All events of a database from a time on, as the checker wants them; read again where a member goes away meanwhile. */
 export async function readTruth(client: MongoClient, database: string, from: Timestamp): Promise<TrueChange[]> {
-  for (let attempt = 1; ; attempt++) {
+  const end = performance.now() + LONGEST_MS
+  for (;;) {
     try {
       return (await truth(client, { database }, from)).map(changeOf)
     } catch (error) {
-      if (attempt === 3) throw error
+      // A member that has just come back answers, but doesn't know its time yet.
+      if (performance.now() > end) throw error
+      await sleep(500)
     }
   }
 }
