@@ -34,13 +34,13 @@ function overEvents({ log, limits }: History): string[] {
   return events > limits.maxInFlight ? [`${events} events, allowed ${limits.maxInFlight}`] : []
 }
 
-/** Headers and what BSON has beside the body. */
-const AROUND_A_BODY = 4 * 1024
+/** An event is admitted with the size of its BSON; headers and Extended JSON may add so much, when it is encoded. */
+const ADDED_BY_ENCODING = 1024
 
 function overBytes({ log, limits, arrivals, letters }: History): string[] {
-  const { bytes } = peaksOf(log)
+  const { bytes, events } = peaksOf(log)
   const largest = [...arrivals, ...letters].reduce((most, arrival) => Math.max(most, arrival.bytes), 0)
-  const allowed = limits.maxInFlightBytes + largest + AROUND_A_BODY
+  const allowed = limits.maxInFlightBytes + largest + (events + 1) * ADDED_BY_ENCODING
   return bytes > allowed ? [`${bytes} bytes, allowed ${allowed}`] : []
 }
 

@@ -250,9 +250,11 @@ describe('limits', () => {
     expect(found({ log: peaks(11, 0) })).toEqual({ overEvents: 1 })
   })
 
-  it('hold for bytes, but for one event', () => {
+  it('hold for bytes, but for one event and what encoding adds to each', () => {
     expect(found({ log: peaks(0, 1_100) })).toEqual({})
     expect(found({ log: peaks(0, 10_000) })).toEqual({ overBytes: 1 })
+    expect(found({ log: peaks(10, 10_000) })).toEqual({})
+    expect(found({ log: peaks(10, 20_000) })).toEqual({ overBytes: 1 })
   })
 })
 
