@@ -1,0 +1,32 @@
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+
+/** What the command line asks for. */
+export interface NemesisOptions {
+  readonly seeds: readonly number[]
+  /** Of each seed. */
+  readonly minutes: number
+}
+
+/** `--seed 7 --minutes 5`, or `--seeds 20 --minutes 1`, which begins with `--seed` or a random one. */
+export function parseOptions(args: readonly string[]): NemesisOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: '1' },
+    },
+  })
+  const first = numberOf('seed', values.seed ?? String(randomInt(1_000_000)), 0, 2 ** 31)
+  const count = numberOf('seeds', values.seeds, 1, 1_000)
+  const minutes = numberOf('minutes', values.minutes, 0.4, 60)
+  return { seeds: Array.from({ length: count }, (_, i) => first + i), minutes }
+}
+
+function numberOf(name: string, text: string, min: number, max: number): number {
+  const value = Number(text)
+  const whole = name === 'minutes' || Number.isInteger(value)
+  if (text.trim() !== '' && whole && value >= min && value <= max) return value
+  throw new Error(`Expected \`--${name}\` to be a number from ${min} to ${max}, got ${text}`)
+}
