@@ -1,4 +1,5 @@
 import type { AmqpPublishOptions } from './amqp-types.js'
+import { tableRoom } from './header-check.js'
 
 /**
  * The frames of `basic.publish`, of many messages in one buffer, to the byte what amqplib makes of the same messages,
@@ -116,8 +117,7 @@ function headerFrame(channel: number, options: AmqpPublishOptions, bodyLength: n
     flags |= PRIORITY
     buffer[at++] = options.priority
   }
-  flags |= shortProperty('correlationId', options)
-  flags |= shortProperty('replyTo', options)
+  flags |= shortProperty('correlationId', options) | shortProperty('replyTo', options)
   flags |= shortProperty('expiration', options)
   flags |= shortProperty('messageId', options)
   if (options.timestamp !== undefined) {
@@ -126,8 +126,7 @@ function headerFrame(channel: number, options: AmqpPublishOptions, bodyLength: n
     u32(options.timestamp)
   }
   flags |= shortProperty('type', options)
-  flags |= shortProperty('userId', options)
-  flags |= shortProperty('appId', options)
+  flags |= shortProperty('userId', options) | shortProperty('appId', options)
   buffer[flagsAt] = flags >>> 8
   buffer[flagsAt + 1] = flags & 0xff
   endFrame(size)
@@ -248,16 +247,4 @@ function number(value: number): void {
 
 function tag(letter: string): void {
   buffer[at++] = letter.charCodeAt(0)
-}
-
-/** What a table takes at most: a UTF-16 unit has up to three bytes, and the publisher has refused tables over 64 KiB. */
-function tableRoom(headers: Readonly<Record<string, unknown>>): number {
-  let room = 64
-  for (const name in headers) {
-    const value = headers[name]
-    room += 16 + 3 * name.length
-    if (typeof value === 'string') room += 3 * value.length
-    else if (typeof value === 'object' && value !== null) room += 65_536
-  }
-  return room
 }
