@@ -75,7 +75,9 @@ export function appendFrames(target: PublishTarget, options: AmqpPublishOptions,
 export function makeRoom(options: AmqpPublishOptions, body: Buffer): Buffer | undefined {
   // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
   const room = 3_072 + tableRoom(options.headers) + body.length
-  if (buffer.length - end >= room) return undefined
+  const gathered = end - begin
+  // A buffer that was made for one large table may be longer.
+  if (buffer.length - end >= room && (gathered === 0 || gathered + room <= SLAB)) return undefined
   const left = takeFrames()
   buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
   begin = end = 0
