@@ -68,19 +68,17 @@ export function appendFrames(target: PublishTarget, options: AmqpPublishOptions,
   end = at
 }
 
-/**
- * Makes room for the frames of one message. Where there is none it begins a new buffer, and returns what was in the old
- * one and nobody has taken.
- */
+/** Makes room for the frames of one message. Where there is none, or much has been gathered, returns what nobody has taken. */
 export function makeRoom(options: AmqpPublishOptions, body: Buffer): Buffer | undefined {
   // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
   const room = 3_072 + tableRoom(options.headers) + body.length
-  const gathered = end - begin
-  // A buffer that was made for one large table may be longer.
-  if (buffer.length - end >= room && (gathered === 0 || gathered + room <= SLAB)) return undefined
+  const fits = buffer.length - end >= room
+  if (fits && end - begin < SLAB / 2) return undefined
   const left = takeFrames()
-  buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
-  begin = end = 0
+  if (!fits) {
+    buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, room))
+    begin = end = 0
+  }
   return left
 }
 
