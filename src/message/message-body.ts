@@ -42,14 +42,16 @@ export function ejsonBody(body: MessageBody, mode: EjsonMode): Buffer {
     const walk = { writer, mode, decode: decoder.decode }
     if (!writeFields(bytes, 0, walk, spread.without)) return ejsonBody({ fields: decodedBody(body) }, mode)
   }
+  let text = ''
   for (const [name, value] of fields) {
-    if (writer.at > 1) writer.text(',')
+    if (writer.at > 1 || text !== '') text += ','
     if (value instanceof DeferredDocument && isTranscodable(value, mode)) {
-      writer.text(`${quoted(name)}:`)
+      writer.text(`${text}${quoted(name)}:`)
+      text = ''
       writeDocument(value.bytes, 0, { writer, mode, decode: value.decoder.decode })
-    } else writer.text(fieldText(name, value instanceof DeferredDocument ? value.document : value, mode))
+    } else text += fieldText(name, value instanceof DeferredDocument ? value.document : value, mode)
   }
-  writer.text('}')
+  writer.text(`${text}}`)
   return writer.take()
 }
 

@@ -109,8 +109,7 @@ function headerFrame(channel: number, options: AmqpPublishOptions, bodyLength: n
   const flagsAt = at
   at += 2
   let flags = HEADERS | DELIVERY_MODE
-  flags |= shortProperty('contentType', options)
-  flags |= shortProperty('contentEncoding', options)
+  flags |= shortProperty('contentType', options) | shortProperty('contentEncoding', options)
   table(options.headers)
   buffer[at++] = options.deliveryMode
   if (options.priority !== undefined) {
