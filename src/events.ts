@@ -128,7 +128,10 @@ export type SourceEvents = {
    * present document stands in for what was left out. `key-only`: operation, key and times are all there is.
    */
   oversized: (oversized: { clusterTime: ClusterTime; id: string; outcome: OversizedOutcome }) => void
-  /** The oplog no longer holds the changes from `from` on; with `onHistoryLost: 'now'` reading goes on at `to`. */
+  /**
+   * The oplog no longer holds the changes from `from` on. `to` is the server's present time, missing only if it could not
+   * be asked: with `onHistoryLost: 'now'` reading goes on there, with `'fail'` the pipeline ends.
+   */
   historyLost: (lost: { from: ClusterTime; to?: ClusterTime; error: unknown }) => void
   /**
    * How many seconds of the oplog are left until the place where the source reads is lost, and how many it holds

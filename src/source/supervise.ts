@@ -118,11 +118,11 @@ export async function* supervise<E>(
         tell.positionFallback(position, error)
         return { kind: 'time', clusterTime: position.clusterTime, ...(position.origin && { origin: position.origin }) }
       case 'history': {
+        const to = await abortable(signal, () => supervised.now()).catch(() => undefined)
         if (supervised.onHistoryLost === 'fail') {
-          tell.historyLost(position, undefined, error)
+          tell.historyLost(position, to, error)
           throw error
         }
-        const to = await supervised.now().catch(() => undefined)
         if (to === undefined) return position // away again: the same error comes back, and this is asked once more
         tell.historyLost(position, to, error)
         return to

@@ -57,7 +57,9 @@ describe.each(['command', 'driver'] as const)('when the oplog no longer holds th
       code: 'CDC_HISTORY_LOST',
       hint: expect.stringContaining('onHistoryLost'),
     })
-    expect((await told)[0]).toMatchObject({ from: position.clusterTime, error: { code: 'CDC_HISTORY_LOST' } })
+    const [announced] = (await told) as { from: ClusterTime; to: ClusterTime; error: unknown }[]
+    expect(announced).toMatchObject({ from: position.clusterTime, error: { code: 'CDC_HISTORY_LOST' } })
+    expect(announced?.to.t).toBeGreaterThanOrEqual(position.clusterTime.t)
 
     const early = new Date(position.clusterTime.t * 1000)
     const fromTime = new ChangeStreamSource({ ...optionsOf(reader), startAtOperationTime: early })

@@ -160,6 +160,14 @@ describe('lost history', () => {
     const server = new FakeServer([[batch(2), serverError(code)]])
     await expect(readAll(server)).rejects.toMatchObject({ code: 'CDC_HISTORY_LOST' })
     const [, from, to] = server.told.find(([name]) => name === 'historyLost') ?? []
+    expect([from, to]).toMatchObject([{ clusterTime: { t: 2 } }, { clusterTime: { t: 1000 } }])
+  })
+
+  it('stops the stream and tells one time where the server can not say what "now" is', async () => {
+    const server = new FakeServer([[batch(2), serverError(286)]])
+    const now = () => Promise.reject(reset)
+    await expect(readAll(server, { now })).rejects.toMatchObject({ code: 'CDC_HISTORY_LOST' })
+    const [, from, to] = server.told.find(([name]) => name === 'historyLost') ?? []
     expect([from, to]).toMatchObject([{ clusterTime: { t: 2 } }, undefined])
   })
 
