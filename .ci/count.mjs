@@ -1,10 +1,25 @@
-// Prints `N passed, N failed` from the test runner's own result file.
+// Prints `N passed, N failed`: the test runner's own counts and those of the checker, together.
 
 import { existsSync, readFileSync } from 'node:fs'
 
-const [file = '', status = '1'] = process.argv.slice(2)
-const result = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { numPassedTests: 0, numFailedTests: 0 }
-const { numPassedTests: passed, numFailedTests: failed } = result
-// A step before the tests, or a file that could not even be loaded, fails without a test to count.
-const unnamed = status !== '0' && failed === 0 ? 1 : 0
-console.log(`${passed} passed, ${failed + unnamed} failed`)
+const [testsFile = '', testsStatus = '1', checkerFile = '', checkerStatus = '1'] = process.argv.slice(2)
+const counts = [named(testCounts(), testsStatus), named(checkerCounts(), checkerStatus)]
+const sum = name => counts.reduce((total, count) => total + count[name], 0)
+console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
+
+function testCounts() {
+  if (!existsSync(testsFile)) return { passed: 0, failed: 0 }
+  const { numPassedTests: passed, numFailedTests: failed } = JSON.parse(readFileSync(testsFile, 'utf8'))
+  return { passed, failed }
+}
+
+function checkerCounts() {
+  const last = existsSync(checkerFile) ? readFileSync(checkerFile, 'utf8').trim().split('\n').at(-1) : ''
+  const [, passed = 0, failed = 0] = /^(\d+) passed, (\d+) failed$/.exec(last) ?? []
+  return { passed: Number(passed), failed: Number(failed) }
+}
+
+/** A step before the tests, or a file that could not even be loaded, fails without a test to count. */
+function named({ passed, failed }, status) {
+  return { passed, failed: failed + (status !== '0' && failed === 0 ? 1 : 0) }
+}
