@@ -50,7 +50,7 @@ const ${LIBRARY} = require('mongo-rabbit-cdc')
 const ${KIT} = require('mongo-rabbit-cdc/testing')
 `
 /** Of the contract of stores, and the two above. */
-const TESTS = 11
+const TESTS = 22
 
 describe('the testing kit, installed from the tarball without its peers,', () => {
   it('works in vitest', async () => {
