@@ -45,6 +45,7 @@ export class ConfirmWatch {
   /** Nothing is awaited, or nothing can come. The timer runs out by itself: stopping it per message would cost more. */
   rest(): void {
     this.#since = undefined
+    this.#secondLook = false
   }
 
   /** Stops the timer too. */

@@ -55,14 +55,14 @@ export function headersSize(headers: { readonly [name: string]: HeaderValue | un
   }
 }
 
-/** What a table takes at most: a UTF-16 unit has up to three bytes, and the publisher has refused tables over 64 KiB. */
+/** What a table that was checked takes at most: a UTF-16 unit has up to three bytes in UTF-8. */
 export function tableRoom(headers: Readonly<Record<string, unknown>>): number {
   let room = 64
   for (const name in headers) {
     const value = headers[name]
     room += 16 + 3 * name.length
     if (typeof value === 'string') room += 3 * value.length
-    else if (typeof value === 'object' && value !== null) room += 65_536
+    else if (typeof value === 'object' && value !== null) room += valueBytes(value, name, 1)
   }
   return room
 }

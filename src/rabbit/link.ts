@@ -111,8 +111,8 @@ export class Link {
   abandon(): void {
     const { connection } = this.#dialer
     const abrupt = connection?.owned === true
-    this.#outbox.abandon()
     this.#drop?.(this.#gone('given up, as the lease was lost'), !abrupt)
+    this.#outbox.abandon() // behind the drop: without a channel it can't be taken for well
     if (abrupt) void this.#dialer.release(0)
   }
 

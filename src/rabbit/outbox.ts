@@ -3,7 +3,8 @@ import { publish, trimUnconfirmed } from './amqp-internals.js'
 import type { AmqpConfirm, AmqpConfirmChannel, AmqpReturn } from './amqp-types.js'
 import { type BrokerAnswer, ConfirmTable } from './confirm-table.js'
 import { ConfirmWatch } from './confirm-watch.js'
-import type { OutboxHooks, OutboxRow } from './outbox-row.js'
+import { NackWatch } from './nack-watch.js'
+import { isReturned, type OutboxHooks, type OutboxRow } from './outbox-row.js'
 import { nacked, unencodable, unroutable } from './publish-errors.js'
 
 /**
@@ -27,10 +28,15 @@ export class Outbox {
   #healing = 0
   #settled = 0
   #onIdle: (() => void)[] = []
+  readonly #nacks: NackWatch
+  /** Nothing more goes over this channel; it is replaced as soon as all that it has carried is answered. */
+  #stale = false
   #mayPublish: () => boolean = () => true
 
-  constructor(confirmTimeoutMs: number, hooks: OutboxHooks) {
+  /** `nackTimeoutMs` is infinite where a nack says that the message is there already. */
+  constructor(confirmTimeoutMs: number, hooks: OutboxHooks, nackTimeoutMs: number = confirmTimeoutMs) {
     this.#hooks = hooks
+    this.#nacks = new NackWatch(nackTimeoutMs)
     this.#watch = new ConfirmWatch(confirmTimeoutMs, silentMs => {
       const unconfirmed = this.#table.size
       // Copies of everything at each time-out would bury a broker that is only slow: one message asks whether it answers.
@@ -65,6 +71,7 @@ export class Outbox {
   attach(channel: AmqpConfirmChannel): number {
     this.#channel = channel
     this.#writable = true
+    this.#stale = false
     const generation = this.#table.begin()
     channel.on('ack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, true))
     channel.on('nack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, false))
@@ -144,7 +151,7 @@ export class Outbox {
   }
 
   #canSend(): boolean {
-    if (this.#channel === undefined || !this.#writable || this.#blocked) return false
+    if (this.#channel === undefined || !this.#writable || this.#blocked || this.#stale) return false
     return this.#table.size < this.#window && this.#mayPublish()
   }
 
@@ -193,19 +200,15 @@ export class Outbox {
       else this.#suspects -= settled
     }
     this.#pump()
-    if (this.#table.size === 0 && this.#channel) trimUnconfirmed(this.#channel, this.#table.nextTag)
+    if (this.#table.size === 0 && this.#channel) {
+      trimUnconfirmed(this.#channel, this.#table.nextTag)
+      if (this.#stale) this.#hooks.stale()
+    }
     this.#tellIdle()
   }
 
   #return(generation: number, info: AmqpReturn): void {
-    const { exchange, routingKey } = info.fields
-    const { messageId } = info.properties
-    const matches = (row: OutboxRow): boolean =>
-      row.options.messageId === messageId &&
-      row.options.mandatory &&
-      row.exchange === exchange &&
-      row.routingKey === routingKey
-    if (this.#table.markReturned(generation, info, matches)) {
+    if (this.#table.markReturned(generation, info, row => isReturned(row, info))) {
       this.#watch.progress()
       this.#hooks.returned(info)
     } else if (this.#table.size > 0) {
@@ -217,8 +220,10 @@ export class Outbox {
 
   #settle(row: OutboxRow, outcome: BrokerAnswer<AmqpReturn>): void {
     if (outcome.kind === 'ack') row.resolve()
-    else if (outcome.kind === 'nack') row.reject(nacked(row))
-    else void this.#rejectUnroutable(row, outcome.info)
+    else if (outcome.kind === 'nack') {
+      if (this.#nacks.nacked()) this.#stale = true
+      row.reject(nacked(row))
+    } else void this.#rejectUnroutable(row, outcome.info)
   }
 
   /** The queue may have been deleted: then the retry of the caller shall find it again. */

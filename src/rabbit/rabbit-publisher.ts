@@ -15,6 +15,7 @@ import { Link } from './link.js'
 import type { LinkHooks } from './link-hooks.js'
 import { checkMessage, type WireMessage } from './message-check.js'
 import { Outbox } from './outbox.js'
+import type { OutboxHooks } from './outbox-row.js'
 import { type PublisherSettings, type RabbitPublisherOptions, resolvePublisherOptions } from './publisher-options.js'
 
 const Emitter: new () => TypedEmitter<PublisherEvents> = EventEmitter as new () => TypedEmitter<PublisherEvents>
@@ -49,7 +50,8 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
   constructor(options: RabbitPublisherOptions) {
     super()
     this.#settings = resolvePublisherOptions(options, Math.random)
-    this.#outbox = new Outbox(this.#settings.confirmTimeoutMs, {
+    const { confirmTimeoutMs, nackIsCopy } = this.#settings
+    const ofOutbox: OutboxHooks = {
       returned: ({ fields, properties }) => {
         const { exchange, routingKey, replyText } = fields
         this.#tell('returned', { messageId: String(properties.messageId), exchange, routingKey, replyText })
@@ -59,9 +61,11 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
         this.#tell('confirmTimeout', { unconfirmed, silentMs })
         this.#link.recycle(`No confirm came for ${silentMs} ms`)
       },
+      stale: () => this.#link.recycle('Messages were refused for long; perhaps another channel is not refused'),
       strayReturn: () => this.#link.recycle('A message came back that is none of those that were sent'),
       cleared: () => this.#link.cleared(),
-    })
+    }
+    this.#outbox = new Outbox(confirmTimeoutMs, ofOutbox, nackIsCopy ? Number.POSITIVE_INFINITY : confirmTimeoutMs)
     const hooks: LinkHooks = {
       connected: connected => this.#tell('connected', connected),
       disconnected: disconnected => this.#tell('disconnected', disconnected),

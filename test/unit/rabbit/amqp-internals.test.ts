@@ -3,9 +3,20 @@ import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { publish, trimUnconfirmed } from '../../../src/rabbit/amqp-internals.js'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AmqpConfirmChannel } from '../../../src/rabbit/amqp-types.js'
+
+type Internals = typeof import('../../../src/rabbit/amqp-internals.js')
+let publish: Internals['publish']
+let trimUnconfirmed: Internals['trimUnconfirmed']
+
+// What is gathered is kept by the module: each test begins with an empty buffer.
+beforeEach(async () => {
+  vi.resetModules()
+  const internals = await import('../../../src/rabbit/amqp-internals.js')
+  publish = internals.publish
+  trimUnconfirmed = internals.trimUnconfirmed
+})
 
 const require = createRequire(import.meta.url)
 // By path: the package exports none of its insides.
@@ -180,6 +191,19 @@ describe('frames of our own', () => {
     for (const body of messages) publish(channel, 'cdc', 'a.b', body, options)
     expect(written.length).toBeGreaterThan(10)
     expect(Math.max(...written.map(bytes => bytes.length))).toBeLessThanOrEqual(65_536)
+  })
+
+  it('hold little more memory than their own bytes, also with lists among the headers', async () => {
+    const { channel, written } = realChannel()
+    const headers = { 'x-cdc-operation': 'insert', CC: ['audit', 'search'], list: [1, 2, 3] }
+    for (let i = 0; i < 1_000; i++) {
+      publish(channel, 'cdc', 'a.b', Buffer.from('x'), { ...options, headers } as never)
+      if (i % 10 === 0) await turn()
+    }
+    await turn()
+    const bytes = written.reduce((sum, { length }) => sum + length, 0)
+    const held = [...new Set(written.map(({ buffer }) => buffer))].reduce((sum, { byteLength }) => sum + byteLength, 0)
+    expect(held).toBeLessThan(bytes + 2 * 65_536)
   })
 
   it('tell that the queue is full, as amqplib does', async () => {

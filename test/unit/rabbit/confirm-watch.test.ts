@@ -23,6 +23,18 @@ describe('confirm watch', () => {
     expect(silences).toEqual([1_100])
   })
 
+  it('looks twice again after it was interrupted between the two looks', () => {
+    const { silences, watch: w } = watch()
+    w.await()
+    vi.advanceTimersByTime(1_050)
+    w.rest()
+    w.await()
+    vi.advanceTimersByTime(1_099)
+    expect(silences).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(silences).toEqual([1_100])
+  })
+
   it('measures progress, not single messages', () => {
     const { silences, watch: w } = watch()
     w.await()

@@ -34,6 +34,7 @@ function setUp(hooks: Partial<OutboxHooks> = {}) {
     healRoutes: async () => {},
     silence: () => {},
     strayReturn: () => log.push('stray'),
+    stale: () => log.push('stale'),
     cleared: () => log.push('cleared'),
     ...hooks,
   })
@@ -231,6 +232,30 @@ describe('outbox', () => {
     push('a')
     channel.emit('nack', { deliveryTag: 1, multiple: false })
     expect(log).toEqual(['a CDC_NACKED'])
+  })
+
+  it('asks for another channel when messages were refused for long, as soon as all on this one are answered', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const { channel, log, outbox, push } = attached()
+      push('a')
+      channel.emit('nack', { deliveryTag: 1, multiple: false })
+      vi.advanceTimersByTime(30_000)
+      for (const id of ['b', 'c', 'd']) push(id)
+      channel.emit('nack', { deliveryTag: 2, multiple: false })
+      push('e')
+      expect(channel.sent).toEqual(['a', 'b', 'c', 'd'])
+      channel.ack(3)
+      expect(log).toEqual(['a CDC_NACKED', 'b CDC_NACKED', 'c ok'])
+      channel.ack(4)
+      expect(log).toEqual(['a CDC_NACKED', 'b CDC_NACKED', 'c ok', 'd ok', 'stale'])
+      expect(outbox.detach()).toEqual([])
+      const next = new FakeChannel()
+      expect(outbox.attach(next.asChannel)).toBe(0)
+      expect(next.sent).toEqual(['e'])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('sends suspects one at a time, and goes on at full speed when they are through', () => {
