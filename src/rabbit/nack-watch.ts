@@ -6,7 +6,7 @@ const MAX_PATIENCE_MS = 300_000
 /**
  * Notices that the broker has refused messages for long. Most often a queue is full; but RabbitMQ can also have forgotten
  * to tell the channel that there is room again: a channel that was refused by a quorum queue goes on being refused when
- * the limit of the queue is raised by a policy (seen with 3.10.8), and only a new one gets through.
+ * the limit of the queue is lifted (seen with 3.10.8), and only a new one gets through.
  */
 export class NackWatch {
   readonly #baseMs: number

@@ -256,6 +256,25 @@ describe('a virtual host', () => {
   })
 })
 
+describe('a quorum queue', () => {
+  it('whose limit is lifted is sent to again, though RabbitMQ goes on refusing on the same channel', async () => {
+    const queue = { name: 'full', arguments: { 'x-queue-type': 'quorum', 'x-overflow': 'reject-publish' } }
+    const publisher = await opened('full', { queue, confirmTimeoutMs: 300 })
+    const outcome = async (id: string): Promise<unknown> =>
+      await publisher.publish(message(id)).then(
+        () => 'sent',
+        error => error.code,
+      )
+    await rabbit.rabbitmqctl('set_policy', '-p', vhost.name, 'full', '^full$', '{"max-length":1}')
+    await expect.poll(() => outcome('a')).toBe('CDC_NACKED')
+    await rabbit.rabbitmqctl('clear_policy', '-p', vhost.name, 'full')
+    expect(await outcome('still')).toBe('CDC_NACKED')
+    const replaced = next(publisher, 'connected')
+    await expect.poll(() => outcome('again')).toBe('sent')
+    await replaced
+  })
+})
+
 describe('confirms that do not come', () => {
   it('replace the connection, and everything is sent again', async () => {
     const { proxy, url } = await throughProxy()
