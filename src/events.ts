@@ -155,6 +155,9 @@ export type PublisherEvents = {
   unblocked: (unblocked: { blockedMs: number }) => void
   /** A message was returned: no queue is bound for its routing key. */
   returned: (returned: { messageId: string; exchange: string; routingKey: string; replyText: string }) => void
-  /** No confirm came for too long; the channel is replaced, one message is sent again, and the others when that is confirmed. */
+  /**
+   * No confirm came for too long; the channel is replaced, one message is sent again, and the others when that is
+   * confirmed.
+   */
   confirmTimeout: (timeout: { unconfirmed: number; silentMs: number }) => void
 }
