@@ -135,8 +135,8 @@ export type SourceEvents = {
   historyLost: (lost: { from: ClusterTime; to?: ClusterTime; error: unknown }) => void
   /**
    * How many seconds of the oplog are left until the place where the source reads is lost, and how many it holds
-   * altogether. Every 30 s while somebody listens; the user needs `find` on `local.oplog.rs`, otherwise it is never
-   * told. Not behind mongos.
+   * altogether. A restart goes on at the saved position, which is older. Every 30 s while somebody listens; the user
+   * needs `find` on `local.oplog.rs`, otherwise it is never told. Not behind mongos.
    */
   oplogWindow: (window: { secondsLeft: number; seconds: number }) => void
 }
@@ -155,6 +155,9 @@ export type PublisherEvents = {
   unblocked: (unblocked: { blockedMs: number }) => void
   /** A message was returned: no queue is bound for its routing key. */
   returned: (returned: { messageId: string; exchange: string; routingKey: string; replyText: string }) => void
-  /** No confirm came for too long; the channel is replaced, one message is sent again, and the others when that is confirmed. */
+  /**
+   * No confirm came for too long; the channel is replaced, one message is sent again, and the others when that is
+   * confirmed.
+   */
   confirmTimeout: (timeout: { unconfirmed: number; silentMs: number }) => void
 }

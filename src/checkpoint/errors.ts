@@ -50,8 +50,8 @@ const CHECK_TLS =
   'check `tlsCAFile`, the names and the expiry in the certificate of the server, and your own certificate'
 
 /**
- * The store failed at what it was asked for; an error of ours goes through as it is. What the server refuses for lack of rights isn't
- * tried again at the start; everything else may pass.
+ * The store failed at what it was asked for; an error of ours goes through as it is. What the server refuses for lack
+ * of rights isn't tried again at the start; everything else may pass.
  */
 export function failed(
   what: 'load' | 'save' | 'acquire' | 'renew' | 'release',

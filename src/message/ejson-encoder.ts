@@ -50,7 +50,10 @@ export function fieldText(name: string, value: unknown, mode: EjsonMode): string
   return `${quoted(name)}:${valueText(value, 1, { relaxed: mode === 'relaxed', path: [name] })}`
 }
 
-/** The fields of a document, also of a Map, and of what the BSON library takes for a DBRef since it has `$ref` and `$id`. */
+/**
+ * The fields of a document, also of a Map, and of what the BSON library takes for a DBRef since it has `$ref` and
+ * `$id`.
+ */
 export function documentFields(document: object): Iterable<[string, unknown]> {
   if (types.isMap(document)) return document as ReadonlyMap<string, unknown>
   const bson = asBson(document)

@@ -2,8 +2,8 @@ import type { CheckpointError } from '../errors.js'
 import { type BackOffOptions, retry } from '../retry.js'
 import type { Checkpoint, CheckpointStore, Position } from '../types.js'
 import { withDeadline } from '../waiting.js'
-import { assertOwn, isFenced, passing } from './checkpoint-errors.js'
 import type { InFlight } from './in-flight.js'
+import { assertOwn, isFenced, passing } from './store-errors.js'
 
 /** When positions are saved. */
 export interface CheckpointerOptions {

@@ -20,7 +20,8 @@ export async function closeParts<E, M>(
   ])
   const saveAndClose = async (): Promise<void> => {
     await terms.flow.checkpointer.close(SAVE_MS)
-    // Whoever gets the lease next publishes at once: nothing of ours may go out behind that.
+    // Whoever gets the lease next publishes at once: nothing of ours may go out behind that. Over a connection of the
+    // user's it still can, as nobody but the user ends that: what amqplib holds, copies under known ids.
     if (terms.leave) await terms.leave(await isSettledWithin(sinks, GOODBYE_MS))
     await checkpointStore.close?.()
   }

@@ -5,9 +5,10 @@ import type { CheckpointStore } from '../types.js'
 /** One instance of several publishes; the others stand by. */
 export interface LeaseOptions {
   /**
-   * How long the lease is good for after each renewal, which comes each third of it; from 1,000 to 600,000. Too short: an
-   * election of MongoDB (10 s by default), or a pause of this process, ends the lease, and everything in flight is sent
-   * again; too long: after a crash nobody publishes for that long. 30,000 is a good value.
+   * How long the lease is good for after each renewal, which comes each third of it; in milliseconds, from 1,000 to
+   * 600,000. Too short: an election of MongoDB (10 s by default), or a pause of this process, of more than half of it
+   * ends the lease, and everything in flight is sent again; too long: after a crash nobody publishes for that long.
+   * 30,000 is a good value.
    */
   readonly ttlMs: number
 }

@@ -47,8 +47,9 @@ export interface CdcPipelineOptions<E, M> {
    */
   readonly maxInFlight?: number
   /**
-   * Bytes of the unsettled events; from 1. A larger event is admitted alone. Too small: like `maxInFlight`; too large:
-   * that much memory when the broker is away. @default 16777216
+   * Bytes of the unsettled events; from 1. An event counts with its BSON until its messages are made, and with those
+   * afterwards, so what encoding adds can go beyond it. A larger event is admitted alone. Too small: like `maxInFlight`;
+   * too large: that much memory when the broker is away. @default 16777216
    */
   readonly maxInFlightBytes?: number
   /**

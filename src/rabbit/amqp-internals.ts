@@ -118,7 +118,9 @@ function gather(insides: ChannelInsides, queue: ChannelQueue, body: Buffer, opti
   if (gathering?.queue !== queue) {
     flush()
     gathering = { insides, queue }
-    process.nextTick(flush) // behind all microtasks, so that their messages go along; and in this turn
+    // In this turn. Called from a microtask, as by a pipeline, that is behind all microtasks, so that their messages go
+    // along; called from elsewhere it is before them, and they are gathered anew.
+    process.nextTick(flush)
   }
   const full = makeRoom(options, body)
   if (full !== undefined) write(full)

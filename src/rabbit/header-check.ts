@@ -16,7 +16,8 @@ export interface CheckedHeaders {
 /**
  * Refuses headers that AMQP can't carry, or that amqplib would carry as something else: it sends a Date as an empty
  * table and a typed array as a table of numbers. Throws a PublishError `CDC_HEADERS_INVALID` that names the header,
- * never its value. `ours` are further headers, which those of the message replace. Field table: https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
+ * never its value. `ours` are further headers, which those of the message replace. Field table:
+ * https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
  */
 export function checkHeaders(
   given: { readonly [name: string]: HeaderValue | undefined } | undefined,

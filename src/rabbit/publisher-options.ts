@@ -39,8 +39,9 @@ export interface RabbitPublisherOptions {
   /**
    * A connection of amqplib's promise API that you made. The publisher opens its own channels on it and never closes
    * it. It can't make another one: when yours is lost, messages stay pending, `health()` says `disconnected`, and a new
-   * publisher is needed. Give a URL where that isn't wanted. Don't publish elsewhere on a connection that consumes: a
-   * resource alarm of the broker stops it as a whole.
+   * publisher is needed. Give a URL where that isn't wanted, and with the pipeline's option `lease`: what amqplib still
+   * holds for a connection of yours goes out after the lease is lost. Don't publish elsewhere on a connection that
+   * consumes: a resource alarm of the broker stops it as a whole.
    */
   readonly connection?: AmqpConnection
   /**

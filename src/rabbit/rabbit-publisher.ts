@@ -163,8 +163,8 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
 
   /**
    * Forgets everything unconfirmed: nothing of it is sent again, and its promises stay pending. The connection is
-   * replaced, as it may hold what was not written yet; of one that was passed in, the channel is. What is published
-   * afterwards goes over the next one.
+   * replaced, as it may hold what was not written yet; of one that was passed in, the channel is, and what amqplib
+   * still holds for it goes out first. What is published afterwards goes over the next one.
    */
   abandon(): void {
     if (this.#opening && !this.#closing) this.#link.abandon()

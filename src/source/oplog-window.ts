@@ -7,7 +7,7 @@ export const OPLOG_CHECK_MS = 30_000
 
 /** How far the oplog reaches back, seen from where the source reads. */
 export interface OplogWindow {
-  /** Seconds from the oldest entry to the position; at 0 the position is lost. */
+  /** Seconds from the oldest entry to the position that was read; at 0 it is lost, and the saved one was so before. */
   readonly secondsLeft: number
   /** Seconds from the oldest entry to the newest. */
   readonly seconds: number

@@ -13,9 +13,9 @@ export async function timeSeriesIn(
 ): Promise<string[]> {
   if (database === 'admin') return []
   try {
-    const command = { listCollections: 1, filter: { type: 'timeseries' }, nameOnly: true, authorizedCollections: true }
-    const { cursor } = await (await client()).db(database).command(command, replyOptions)
-    const names = (cursor.firstBatch as { name: string }[]).map(({ name }) => name)
+    const options = { ...replyOptions, nameOnly: true, authorizedCollections: true }
+    const listed = (await client()).db(database).listCollections({ type: 'timeseries' }, options)
+    const names = (await listed.toArray()).map(({ name }) => name) // all batches; that ends the cursor
     const fits = (name: string) => (pattern: NamePattern) =>
       typeof pattern === 'string' ? pattern === name : pattern.test(name)
     return names.filter(name => (collections?.some(fits(name)) ?? true) && !excludeCollections.some(fits(name)))
