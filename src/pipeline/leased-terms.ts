@@ -44,7 +44,7 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
   #tenure: Tenure | undefined
   #error: unknown
   #paused = false
-  #asking: Promise<unknown> = Promise.resolve()
+  #asking: Promise<Tenure | undefined> = Promise.resolve(undefined)
   /** Of the terms before: the source is opened again when that has ended. */
   #reading: Promise<void> = Promise.resolve()
   #seeking: { readonly answer: Promise<void>; readonly through: Promise<void> } | undefined
@@ -92,7 +92,11 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     this.#paused = false
     const tenure = this.#tenure
     if (!tenure) return await this.#seek()
-    await this.#term.resume()
+    try {
+      await this.#term.resume()
+    } catch (error) {
+      if (!tenure.over) throw error
+    }
     if (tenure.over) await this.#seek()
     else this.#hooks.stands('running')
   }
@@ -121,7 +125,7 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
   }
 
   async #ask(stage: StageListener, answer: Deferred<void>): Promise<void> {
-    let { part }: { part: StopReason } = { part: 'checkpoint' }
+    let part: StopReason = 'checkpoint'
     const onStage: StageListener = now => {
       part = now.part
       stage(now)
@@ -150,7 +154,10 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     stage({ name: 'acquiring the lease', part: 'checkpoint' })
     let tenure: Tenure | undefined
     try {
-      tenure = await abortable(this.#ending.signal, () => this.#acquire())
+      tenure = await abortable(this.#ending.signal, () => {
+        this.#asking = this.#acquire()
+        return this.#asking
+      })
     } catch (error) {
       this.#ending.signal.throwIfAborted()
       // Like any other load: at the start, what waiting doesn't mend is told at once.
@@ -158,9 +165,8 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
       this.#failing(error)
       return undefined
     }
-    this.#failing(undefined)
-    if (!tenure) return 'standby'
-    const term = this.#begin(tenure)
+    if (!tenure || tenure.over) return 'standby'
+    const term = this.#term
     try {
       await this.#reading
       await term.find(stage)
@@ -171,14 +177,17 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     return tenure.over ? 'standby' : 'running'
   }
 
+  /**
+   * Asks once. A term that is ours begins in the same moment as the answer is looked at, since a stop or the end of the
+   * lease in between would find nothing to end. Through only when a lease that comes too late is given back.
+   */
   async #acquire(): Promise<Tenure | undefined> {
     const { name, random, checkpointStore } = this.#options
     const ttlMs = this.#ttlMs
     const stopwatch = (): Stopwatch => new Stopwatch(systemClocks)
     const since = stopwatch() // before it is asked: the server can't count from earlier
-    const asking = (checkpointStore as Leasing).acquire({ name, holder: this.#holder, ttlMs })
-    this.#asking = asking
-    const lease = await asking
+    const lease = await (checkpointStore as Leasing).acquire({ name, holder: this.#holder, ttlMs })
+    this.#failing(undefined)
     if (!lease) return undefined
     const tenure: Tenure = new Tenure(
       lease,
@@ -189,16 +198,14 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
         failing: error => this.#failing(error),
       },
     )
-    if (!this.#ending.signal.aborted) return tenure
-    await tenure.release() // nobody waits for it any more
-    return undefined
-  }
-
-  #begin(tenure: Tenure): Term<E, M> {
+    if (this.#ending.signal.aborted || tenure.over) {
+      await tenure.release()
+      return undefined
+    }
     this.#tenure = tenure
     this.#term = this.#next(tenure)
     this.#hooks.acquired(tenure.epoch)
-    return this.#term
+    return tenure
   }
 
   #lost(tenure: Tenure, error: CheckpointError): void {
