@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryCheckpointStore } from '../../../src/checkpoint/memory-checkpoint-store.js'
+import { SourceError } from '../../../src/errors.js'
 import { createCdcPipeline } from '../../../src/pipeline/create-cdc-pipeline.js'
 import type { CheckpointStore, Lease } from '../../../src/types.js'
 import { type Bench, bench, collect } from './support/bench.js'
@@ -404,6 +405,84 @@ describe('pause', () => {
     made.source.give([])
     await made.pipeline.resume()
     expect([made.pipeline.state, made.leases.at(-1)]).toEqual(['running', 'acquired 2'])
+  })
+})
+
+describe('an instance that may not read when it takes over', () => {
+  const refusal = (): SourceError => new SourceError('CDC_SOURCE_UNAUTHORIZED', 'Not allowed')
+
+  test('gives the lease back, is not ready, and tries again slowly until it may', async () => {
+    const store = new LeasingStore()
+    const first = await leading(store)
+    const made = await standing(store)
+    await first.pipeline.stop()
+    made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(made.pipeline.health()).toMatchObject({
+      state: 'starting',
+      ready: false,
+      reasons: ['lease'],
+      lease: { held: false, error: 'Not allowed' },
+    })
+    expect(store.leases.get('bench')?.holder).toBeUndefined()
+    for (let n = 0; n < 20; n += 1) made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(made.leases.length).toBeGreaterThan(3)
+    expect(made.leases.length).toBeLessThan(20)
+    expect(made.pipeline.state).toBe('starting')
+    await vi.advanceTimersByTimeAsync(600_000)
+    made.source.give([])
+    await settle()
+    expect(made.pipeline.health()).toMatchObject({ state: 'running', reasons: [], lease: { held: true } })
+    expect(made.pipeline.health().lease).not.toHaveProperty('error')
+  })
+
+  test('stands by when another one got the lease meanwhile', async () => {
+    const store = new LeasingStore()
+    const first = await leading(store)
+    const made = await standing(store)
+    await first.pipeline.stop()
+    made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    await leading(store)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect([made.pipeline.state, made.pipeline.health().reasons]).toEqual(['standby', []])
+  })
+
+  test('can be stopped while it waits', async () => {
+    const store = new LeasingStore()
+    const first = await leading(store)
+    const made = await standing(store)
+    await first.pipeline.stop()
+    made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(await made.pipeline.stop()).toEqual({ drained: true, unconfirmed: 0 })
+    await settle()
+    expect([made.pipeline.state, vi.getTimerCount()]).toEqual(['stopped', 0])
+  })
+
+  test('waits for it at a resume, too, and goes on behind its position', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    await made.give(record(1))
+    await made.sink.sent[0]!.ack()
+    await made.pipeline.pause()
+    made.source.give(refusal(), refusal())
+    const resume = made.pipeline.resume()
+    await settle()
+    expect([made.pipeline.state, store.leases.get('bench')?.holder]).toEqual(['starting', undefined])
+    made.source.give([])
+    await vi.advanceTimersByTimeAsync(5_000)
+    await resume
+    expect([made.pipeline.state, made.source.opened?.after]).toEqual(['running', position(1)])
+  })
+
+  test('fails at the start, where somebody watches', async () => {
+    const store = new LeasingStore()
+    const made = instance(store)
+    made.source.give(refusal())
+    await expect(made.pipeline.start()).rejects.toMatchObject({ code: 'CDC_SOURCE_UNAUTHORIZED' })
+    expect(store.leases.get('bench')?.holder).toBeUndefined()
   })
 })
 
