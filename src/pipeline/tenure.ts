@@ -1,7 +1,7 @@
 import { CheckpointError, messageOf } from '../errors.js'
 import { backOffMs } from '../retry.js'
 import type { Lease } from '../types.js'
-import { quietly } from '../waiting.js'
+import { abortable, quietly } from '../waiting.js'
 import type { Stopwatch } from './stopwatch.js'
 
 /** Of `ttlMs`, what is left unused: for clocks that go at different speeds, and bytes that are already on their way. */
@@ -36,6 +36,9 @@ export class Tenure {
   #over = false
   #attempt = 0
   #error: unknown
+  /** A renewal is sent that has neither an answer nor failed. */
+  #asked = false
+  /** Of the next renewal; while one waits for its answer, of the end of that. */
   #renewal: NodeJS.Timeout | undefined
   #expiry: NodeJS.Timeout | undefined
 
@@ -93,28 +96,38 @@ export class Tenure {
   }
 
   #renewIn(ms: number): void {
+    clearTimeout(this.#renewal)
     this.#renewal = setTimeout(() => void this.#renew(), Math.max(0, ms))
   }
 
   async #renew(): Promise<void> {
     const { ttlMs, random, stopwatch } = this.#options
     const sent = stopwatch()
+    const deadline = new AbortController()
+    this.#renewal = setTimeout(() => deadline.abort(unanswered(ttlMs)), ttlMs / 3)
+    this.#asked = true
     try {
-      const ours = await this.#lease.renew()
+      await abortable(deadline.signal, async () => this.#answered(await this.#lease.renew(), sent))
       if (this.#over) return
-      if (!ours) return this.lose(taken(this.epoch))
-      this.#since = sent
+      this.#asked = false
       this.#attempt = 0
       this.#error = undefined
       this.#hooks.failing(undefined)
       this.#renewIn(ttlMs / 3 - sent.elapsedMs)
     } catch (error) {
       if (this.#over) return
+      this.#asked = false
       this.#attempt += 1
       this.#error = error
       this.#hooks.failing(error)
       this.#renewIn(backOffMs(this.#attempt, random, { minDelayMs: ttlMs / 50, maxDelayMs: ttlMs / 10 }))
     }
+  }
+
+  /** Also by an answer behind its deadline: what the server says counts from when it was asked. */
+  #answered(ours: boolean, sent: Stopwatch): void {
+    if (!ours) this.lose(taken(this.epoch))
+    else if (sent.elapsedMs < this.#since.elapsedMs) this.#since = sent
   }
 
   /** The timer is for a pipeline that publishes nothing just now; `mayPublish` doesn't rely on it. */
@@ -125,12 +138,18 @@ export class Tenure {
   }
 
   #expire(): void {
-    this.lose(expired(this.#options.ttlMs, this.#error))
+    const { ttlMs } = this.#options
+    this.lose(expired(ttlMs, this.#error ?? (this.#asked ? unanswered(ttlMs) : undefined)))
   }
 }
 
 function taken(epoch: number): CheckpointError {
   return new CheckpointError('CDC_FENCED', `Expected the lease to have epoch ${epoch}, but another instance has it`)
+}
+
+function unanswered(ttlMs: number): CheckpointError {
+  const text = `No answer to a renewal of the lease, which has ${Math.round(ttlMs / 3)} ms for it`
+  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { retryable: true })
 }
 
 function expired(ttlMs: number, cause: unknown): CheckpointError {

@@ -1,4 +1,5 @@
-import { type CdcErrorCode, messageOf, type SourceError } from '../errors.js'
+import { isAccessError } from '../access-errors.js'
+import { messageOf, type SourceError } from '../errors.js'
 import type { OversizedOutcome } from '../events.js'
 import { backOffMs } from '../retry.js'
 import type { ClusterTime, Position, SourceRecord } from '../types.js'
@@ -142,10 +143,7 @@ export async function* supervise<E>(
   }
 }
 
-const ACCESS: readonly CdcErrorCode[] = ['CDC_SOURCE_UNAUTHORIZED', 'CDC_SOURCE_AUTH_FAILED', 'CDC_SOURCE_TLS_FAILED']
-
 /** For `health()`: one or two words. */
 export function reasonOf({ error }: Verdict): { reason: string; error: string } {
-  const { code } = error
-  return { reason: ACCESS.includes(code) ? 'unauthorized' : 'reconnecting', error: messageOf(error) }
+  return { reason: isAccessError(error) ? 'unauthorized' : 'reconnecting', error: messageOf(error) }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryCheckpointStore } from '../../../src/checkpoint/memory-checkpoint-store.js'
+import { SourceError } from '../../../src/errors.js'
 import { createCdcPipeline } from '../../../src/pipeline/create-cdc-pipeline.js'
 import type { CheckpointStore, Lease } from '../../../src/types.js'
 import { type Bench, bench, collect } from './support/bench.js'
@@ -407,6 +408,104 @@ describe('pause', () => {
   })
 })
 
+describe('an instance that may not read when it takes over', () => {
+  const refusal = (): SourceError => new SourceError('CDC_SOURCE_UNAUTHORIZED', 'Not allowed')
+
+  test('gives the lease back, is not ready, and tries again slowly until it may', async () => {
+    const store = new LeasingStore()
+    const first = await leading(store)
+    const made = await standing(store)
+    await first.pipeline.stop()
+    made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(made.pipeline.health()).toMatchObject({
+      state: 'starting',
+      ready: false,
+      reasons: ['lease'],
+      lease: { held: false, error: 'Not allowed' },
+    })
+    expect(store.leases.get('bench')?.holder).toBeUndefined()
+    for (let n = 0; n < 20; n += 1) made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(made.leases.length).toBeGreaterThan(3)
+    expect(made.leases.length).toBeLessThan(20)
+    expect(made.pipeline.state).toBe('starting')
+    await vi.advanceTimersByTimeAsync(600_000)
+    made.source.give([])
+    await settle()
+    expect(made.pipeline.health()).toMatchObject({ state: 'running', reasons: [], lease: { held: true } })
+    expect(made.pipeline.health().lease).not.toHaveProperty('error')
+  })
+
+  test('stands by when another one got the lease meanwhile', async () => {
+    const store = new LeasingStore()
+    const first = await leading(store)
+    const made = await standing(store)
+    await first.pipeline.stop()
+    made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    await leading(store)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect([made.pipeline.state, made.pipeline.health().reasons]).toEqual(['standby', []])
+  })
+
+  test('can be stopped while it waits', async () => {
+    const store = new LeasingStore()
+    const first = await leading(store)
+    const made = await standing(store)
+    await first.pipeline.stop()
+    made.source.give(refusal())
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(await made.pipeline.stop()).toEqual({ drained: true, unconfirmed: 0 })
+    await settle()
+    expect([made.pipeline.state, vi.getTimerCount()]).toEqual(['stopped', 0])
+  })
+
+  test('waits for it at a resume, too, and goes on behind its position', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    await made.give(record(1))
+    await made.sink.sent[0]!.ack()
+    await made.pipeline.pause()
+    made.source.give(refusal(), refusal())
+    const resume = made.pipeline.resume()
+    await settle()
+    expect([made.pipeline.state, store.leases.get('bench')?.holder]).toEqual(['starting', undefined])
+    made.source.give([])
+    await vi.advanceTimersByTimeAsync(5_000)
+    await resume
+    expect([made.pipeline.state, made.source.opened?.after]).toEqual(['running', position(1)])
+  })
+
+  test('fails at the start, where somebody watches', async () => {
+    const store = new LeasingStore()
+    const made = instance(store)
+    made.source.give(refusal())
+    await expect(made.pipeline.start()).rejects.toMatchObject({ code: 'CDC_SOURCE_UNAUTHORIZED' })
+    expect(store.leases.get('bench')?.holder).toBeUndefined()
+  })
+})
+
+describe('resume', () => {
+  test('stands by when the lease is lost while the source opens, also if the source rejects for that', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    await made.pipeline.pause()
+    const { open } = made.source
+    made.source.open = async function* ({ signal }) {
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+      yield []
+    }
+    const resume = made.pipeline.resume()
+    await settle()
+    made.source.open = open
+    store.leases.set('bench', { epoch: 9, holder: 'another', expiresAt: Date.now() + 60_000 })
+    await vi.advanceTimersByTimeAsync(ttlMs)
+    await resume
+    expect([made.pipeline.state, made.leases]).toEqual(['standby', ['acquired 1', 'lost 1 CDC_FENCED']])
+  })
+})
+
 describe('start', () => {
   test('opens the sink before the lease is asked for, and tells it how to ask whether it may publish', async () => {
     const store = new LeasingStore()
@@ -470,6 +569,91 @@ describe('start', () => {
     open()
     await Promise.all([start, stop])
     expect(store.leases.get('bench')).toMatchObject({ holder: undefined })
+  })
+})
+
+/** A store whose answers to `acquire` are held back until the test lets them go. */
+function slowStore(): { readonly store: LeasingStore; readonly answer: () => void; readonly calls: string[] } {
+  const store = new LeasingStore()
+  const held: (() => void)[] = []
+  const calls: string[] = []
+  const { acquire } = store
+  store.acquire = async request => {
+    const given = await acquire.call(store, request)
+    await new Promise<void>(resolve => held.push(resolve))
+    return given
+  }
+  store.gate = call => {
+    calls.push(call)
+    return undefined
+  }
+  return { store, answer: () => held.shift()?.(), calls }
+}
+
+describe('a lease that is answered late', () => {
+  test('so late that its time is over, begins nothing, and is given back', async () => {
+    const { store, answer } = slowStore()
+    const made = instance(store)
+    const opens: unknown[] = []
+    const { open } = made.source
+    made.source.open = options => {
+      opens.push(options.after)
+      return open.call(made.source, options)
+    }
+    const start = made.pipeline.start()
+    await vi.advanceTimersByTimeAsync(ttlMs * 0.95)
+    answer()
+    await start
+    expect([made.pipeline.state, opens, made.leases]).toEqual(['standby', [], []])
+    expect(store.leases.get('bench')?.holder).toBeUndefined()
+    made.source.give([])
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    answer()
+    await settle()
+    expect([made.pipeline.state, opens.length, made.leases]).toEqual(['running', 1, ['acquired 2']])
+  })
+
+  test.each(Array.from({ length: 12 }, (_, steps) => steps))(
+    'is given back by a stop %i steps behind the answer',
+    async steps => {
+      const { store, answer, calls } = slowStore()
+      const made = instance(store)
+      made.source.give([])
+      made.pipeline.start().catch(() => undefined)
+      await settle()
+      answer()
+      for (let i = 0; i < steps; i += 1) await Promise.resolve()
+      const stop = made.pipeline.stop()
+      await vi.advanceTimersByTimeAsync(5_000)
+      await stop
+      const { opened } = made.source
+      calls.length = 0
+      await vi.advanceTimersByTimeAsync(ttlMs * 3)
+      expect([calls, vi.getTimerCount(), made.source.opened]).toEqual([[], 0, opened])
+      expect(store.leases.get('bench')?.holder).toBeUndefined()
+    },
+  )
+
+  test('is given back before the store is closed', async () => {
+    const { store, answer } = slowStore()
+    const order: string[] = []
+    store.gate = async call => {
+      if (call !== 'release') return
+      await new Promise(resolve => setTimeout(resolve, 100))
+      order.push('released')
+    }
+    const { pipeline } = bench({
+      lease,
+      checkpointStore: Object.assign(store, { close: async () => void order.push('closed') }),
+    })
+    pipeline.start().catch(() => undefined)
+    await settle()
+    const stop = pipeline.stop()
+    await settle()
+    answer()
+    await vi.advanceTimersByTimeAsync(1_000)
+    await stop
+    expect(order).toEqual(['released', 'closed'])
   })
 })
 

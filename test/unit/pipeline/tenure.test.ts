@@ -15,7 +15,7 @@ const ttlMs = 30_000
 const stopwatch = (): Stopwatch => new Stopwatch(systemClocks)
 
 /** A tenure that has just begun, and what it has told. */
-function begin(renew: Lease['renew'] = async () => true) {
+function begin(renew: Lease['renew'] = async () => true, since: Stopwatch = stopwatch()) {
   const renewals: number[] = []
   const lost: [ms: number, error: CheckpointError][] = []
   const failing: unknown[] = []
@@ -33,7 +33,7 @@ function begin(renew: Lease['renew'] = async () => true) {
   }
   const tenure = new Tenure(
     lease,
-    stopwatch(),
+    since,
     { ttlMs, random: () => 0.5, stopwatch },
     { lost: error => lost.push([Date.now() - startedAt, error]), failing: error => failing.push(error) },
   )
@@ -62,10 +62,46 @@ describe('a tenure', () => {
     expect(lost).toHaveLength(1)
   })
 
-  test('is over when a renewal has no answer at all', async () => {
+  test('is over when no renewal has an answer, and says so', async () => {
     const { lost } = begin(() => new Promise(() => {}))
     await vi.advanceTimersByTimeAsync(27_000)
-    expect(lost).toMatchObject([[27_000, { code: 'CDC_LEASE_EXPIRED' }]])
+    const message = expect.stringContaining('No answer to a renewal of the lease, which has 10000 ms for it')
+    expect(lost).toMatchObject([[27_000, { code: 'CDC_LEASE_EXPIRED', message }]])
+  })
+
+  test('says that there was no answer also while the first renewal still waits for its own', async () => {
+    const since = stopwatch()
+    vi.setSystemTime(Date.now() + 20_000) // so long took the lease itself
+    const { lost } = begin(() => new Promise(() => {}), since)
+    await vi.advanceTimersByTimeAsync(7_000)
+    expect(lost[0]?.[1].message).toContain('No answer to a renewal of the lease')
+  })
+
+  test('is renewed again when a renewal has no answer within a third of its time', async () => {
+    let hangs = true
+    const { renewals, failing, lost, tenure } = begin(() => (hangs ? new Promise(() => {}) : Promise.resolve(true)))
+    await vi.advanceTimersByTimeAsync(19_999)
+    expect([renewals, failing]).toEqual([[10_000], []])
+    hangs = false
+    await vi.advanceTimersByTimeAsync(3_001)
+    expect(renewals).toHaveLength(2)
+    expect(failing).toMatchObject([{ code: 'CDC_CHECKPOINT_FAILED', retryable: true }, undefined])
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([tenure.mayPublish(), lost]).toEqual([true, []])
+  })
+
+  test('takes nothing back by the late answer of a renewal before the last one', async () => {
+    let slow = true
+    const { tenure } = begin(() => {
+      const ms = slow ? 14_000 : 0
+      slow = false
+      return new Promise(resolve => setTimeout(() => resolve(true), ms))
+    })
+    await vi.advanceTimersByTimeAsync(23_500)
+    const before = tenure.validForMs
+    expect(before).toBeGreaterThan(20_000)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(tenure.validForMs).toBe(before - 1_000)
   })
 
   test('counts from before a renewal was sent, however late its answer is', async () => {
@@ -110,6 +146,13 @@ describe('a tenure', () => {
     expect(renewals[1]! - renewals[0]!).toBeLessThanOrEqual(3_000)
     await vi.advanceTimersByTimeAsync(60_000)
     expect(lost).toEqual([])
+  })
+
+  test('that is given up keeps no timer, also when a renewal has no answer', async () => {
+    const { tenure } = begin(() => new Promise(() => {}))
+    await vi.advanceTimersByTimeAsync(10_000)
+    await tenure.release()
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   test('that is given up is not renewed any more, and tells nothing', async () => {

@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { isAccessError } from '../access-errors.js'
+import { type CheckpointError, isCdcError } from '../errors.js'
+import type { StopReason } from '../events.js'
+import { backOffMs } from '../retry.js'
+import type { CheckpointStore } from '../types.js'
+import { abortable, type Deferred, deferred, settledWithin, sleep } from '../waiting.js'
+import type { StageListener } from './opening.js'
+import type { ResolvedOptions } from './pipeline-options.js'
+import { Stopwatch, systemClocks } from './stopwatch.js'
+import { passing } from './store-errors.js'
+import { Tenure } from './tenure.js'
+import type { Standing } from './terms.js'
+
+/** How long the end waits for an attempt to get the lease, so that it isn't got for nobody, in milliseconds. */
+const LATE_MS = 1000
+/** Upper bound of the first delay behind an opening that was refused, in milliseconds: log-ins may be counted. */
+const REFUSED_MIN_DELAY_MS = 5000
+
+/** What the seeker needs of the terms, and tells them. */
+export interface SeekerHooks {
+  /** The lease is ours. A term begins before this returns: a stop right behind the answer finds something to end. */
+  readonly acquired: (tenure: Tenure) => void
+  /** Reads in the term that has begun; `standby`: the lease was lost meanwhile. */
+  readonly read: (tenure: Tenure, stage: StageListener) => Promise<Standing>
+  /** Ends the term and gives the lease up: the source could not be opened, and will be tried again. Never rejects. */
+  readonly forgo: (tenure: Tenure, error: unknown) => Promise<void>
+  readonly lost: (tenure: Tenure, error: CheckpointError) => void
+  /** Asking, renewing or opening failed and is tried again; `undefined`: the store has answered. */
+  readonly failing: (error: unknown) => void
+  readonly stands: (standing: Standing) => void
+  readonly failed: (error: unknown, part: StopReason) => void
+}
+
+type Leasing = Required<Pick<CheckpointStore, 'acquire'>>
+
+/** Whether a source that can't be opened may be later, without anybody touching this instance. */
+export function mendsLater(error: unknown): boolean {
+  return isAccessError(error) || (isCdcError(error) && error.retryable)
+}
+
+/** Asks for the lease again and again until it is ours and the stream stands, unless it is paused. */
+export class LeaseSeeker<E, M> {
+  readonly #options: ResolvedOptions<E, M>
+  readonly #ttlMs: number
+  readonly #hooks: SeekerHooks
+  /** Readable in the store: for people who look for who has it. */
+  readonly #holder = `${hostname()}:${process.pid}:${randomUUID()}`
+  readonly #ending = new AbortController()
+  #paused = false
+  #asking: Promise<unknown> = Promise.resolve()
+  #seeking: { readonly answer: Promise<void>; readonly through: Promise<void> } | undefined
+  #answered = false
+  /** Openings that were refused, one after the other. */
+  #refused = 0
+  #wake = new AbortController()
+
+  constructor(options: ResolvedOptions<E, M>, ttlMs: number, hooks: SeekerHooks) {
+    this.#options = options
+    this.#ttlMs = ttlMs
+    this.#hooks = hooks
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Aborted by `end`. */
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  /** Resolves with the first answer, whatever that is. */
+  seek(stage: StageListener = () => {}): Promise<void> {
+    if (!this.#seeking) {
+      this.#wake = new AbortController()
+      const answer = deferred<void>()
+      answer.promise.catch(() => undefined) // it is told by `failed`, too
+      this.#seeking = { answer: answer.promise, through: this.#seek(stage, answer) }
+    }
+    return this.#seeking.answer
+  }
+
+  /** Resolves when it doesn't ask any more; what is being opened is opened before. */
+  async pause(reason: unknown): Promise<void> {
+    this.#paused = true
+    this.#wake.abort(reason)
+    await this.#seeking?.through
+  }
+
+  /** May be asked to seek again. */
+  resume(): void {
+    this.#paused = false
+  }
+
+  end(reason: unknown): void {
+    this.#ending.abort(reason)
+    this.#wake.abort(reason)
+  }
+
+  /** Behind `end`: resolves when a lease that comes too late is given back, within a second. */
+  async whenQuiet(): Promise<void> {
+    await settledWithin(this.#asking, LATE_MS)
+  }
+
+  async #seek(stage: StageListener, answer: Deferred<void>): Promise<void> {
+    let part: StopReason = 'checkpoint'
+    const onStage: StageListener = now => {
+      part = now.part
+      stage(now)
+    }
+    try {
+      for (let standing: Standing | undefined; standing !== 'running' && !this.#paused; ) {
+        standing = await this.#attempt(onStage)
+        if (standing) {
+          this.#answered = true
+          this.#refused = 0
+          this.#hooks.stands(standing)
+          answer.resolve()
+        }
+        if (standing !== 'running') await this.#wait()
+      }
+    } catch (error) {
+      if (!this.signal.aborted) this.#hooks.failed(error, part)
+      answer.reject(error)
+    } finally {
+      this.#seeking = undefined
+      answer.resolve() // nobody waits for more than an answer; paused, there is none
+    }
+  }
+
+  /** What came of asking once; `undefined`: the store is away, or the source can't be opened now. */
+  async #attempt(stage: StageListener): Promise<Standing | undefined> {
+    stage({ name: 'acquiring the lease', part: 'checkpoint' })
+    let tenure: Tenure | undefined
+    try {
+      tenure = await abortable(this.signal, () => this.#ask())
+    } catch (error) {
+      this.signal.throwIfAborted()
+      // Like any other load: at the start, what waiting doesn't mend is told at once.
+      if (!this.#answered && !passing(error)) throw error
+      this.#hooks.failing(error)
+      return undefined
+    }
+    if (!tenure || tenure.over) return 'standby'
+    try {
+      return await this.#hooks.read(tenure, stage)
+    } catch (error) {
+      this.signal.throwIfAborted()
+      // At the start it is told at once, too. Later another instance may fare better.
+      if (!this.#answered || !mendsLater(error)) throw error
+      this.#refused += 1
+      await this.#hooks.forgo(tenure, error)
+      return undefined
+    }
+  }
+
+  #ask(): Promise<Tenure | undefined> {
+    const asking = this.#acquire()
+    this.#asking = asking
+    return asking
+  }
+
+  /** Through only when a lease that comes too late is given back. */
+  async #acquire(): Promise<Tenure | undefined> {
+    const { name, random, checkpointStore } = this.#options
+    const ttlMs = this.#ttlMs
+    const stopwatch = (): Stopwatch => new Stopwatch(systemClocks)
+    const since = stopwatch() // before it is asked: the server can't count from earlier
+    const lease = await (checkpointStore as Leasing).acquire({ name, holder: this.#holder, ttlMs })
+    this.#hooks.failing(undefined)
+    if (!lease) return undefined
+    const tenure: Tenure = new Tenure(
+      lease,
+      since,
+      { ttlMs, random, stopwatch },
+      {
+        lost: error => this.#hooks.lost(tenure, error),
+        failing: error => this.#hooks.failing(error),
+      },
+    )
+    if (this.signal.aborted || tenure.over) {
+      await tenure.release()
+      return undefined
+    }
+    this.#hooks.acquired(tenure)
+    return tenure
+  }
+
+  /** A tenth of the lease's time, which is what a take-over costs beside it; longer behind an opening that was refused. */
+  async #wait(): Promise<void> {
+    const { random } = this.#options
+    const ms =
+      this.#refused > 0
+        ? backOffMs(this.#refused, random, { minDelayMs: REFUSED_MIN_DELAY_MS })
+        : Math.max(100, this.#ttlMs / 10) * (0.5 + random() / 2)
+    await sleep(ms, this.#wake.signal).catch(() => undefined)
+    this.signal.throwIfAborted()
+  }
+}
