@@ -10,6 +10,8 @@ export interface ChildOptions {
   readonly queue: string
   readonly deadLetters: string
   readonly settings: Settings
+  /** Of the choices that its transforms make. */
+  readonly seed: number
   /** Gets a line for each thing that the checker has to know. */
   readonly log: string
   /** Which local port really leads to which: the proxies. */

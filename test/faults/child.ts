@@ -15,6 +15,7 @@ import { headOf, openLog, recordingSink, recordingStore } from './child-log.js'
 import { throughProxies } from './child-network.js'
 import { type ChildOptions, type ChildRequest, DRAIN_MS } from './child-options.js'
 import { mischievousTransform } from './child-transform.js'
+import { randomOf } from './random.js'
 
 const options = JSON.parse(process.env.NEMESIS_CHILD ?? '{}') as ChildOptions
 const { mongoUri, database, settings } = options
@@ -60,7 +61,7 @@ function publisher(more: Partial<RabbitPublisherOptions>): RabbitPublisher {
 
 // So that a length limit rejects what comes, and doesn't drop what is there.
 const queueArguments = { 'x-queue-type': settings.queueType, 'x-overflow': 'reject-publish' }
-const { transform, begin } = mischievousTransform(settings.slowTransforms)
+const { transform, begin } = mischievousTransform(settings.slowTransforms, randomOf(options.seed, 'transforms'))
 const events = publisher({
   exchange: { name: options.exchange },
   queue: { name: options.queue, arguments: queueArguments },

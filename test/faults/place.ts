@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'amqplib'
 import type { ChildOptions } from './child-options.js'
-import type { Settings } from './settings.js'
+import type { Plan } from './plan.js'
 import type { World } from './world.js'
 
 /** What a run has for itself. */
@@ -18,7 +18,7 @@ export const COLLECTIONS: readonly string[] = ['orders', 'customers', 'items']
 
 let places = 0
 
-export async function makePlace(world: World, settings: Settings): Promise<Place> {
+export async function makePlace(world: World, { settings, seed }: Plan): Promise<Place> {
   const database = `nemesis_${places++}`
   const db = world.admin.db(database)
   for (const name of COLLECTIONS) await db.createCollection(name, { changeStreamPreAndPostImages: { enabled: true } })
@@ -33,6 +33,7 @@ export async function makePlace(world: World, settings: Settings): Promise<Place
     queue: `events-${database}`,
     deadLetters: `dead-${database}`,
     settings,
+    seed,
     log: join(folder, 'pipeline.jsonl'),
     ports: world.ports,
   }

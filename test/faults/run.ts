@@ -48,7 +48,7 @@ const QUIET_MS = 1_500
 /** Warm up, faults, heal, recover, stop and start once more, drain, judge. */
 export async function runPlan(world: World, plan: Plan, options: RunOptions): Promise<Outcome> {
   const { settings, seed } = plan
-  const place = await makePlace(world, settings)
+  const place = await makePlace(world, plan)
   const child = createPipelineChild(options.program, place)
   options.onBegin?.({ folder: place.folder, end: () => child.end() })
   try {

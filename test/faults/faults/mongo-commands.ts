@@ -13,6 +13,11 @@ export async function failing(stage: Stage, data: Document, mode: Document | str
   await world.onMember(node, { ...failCommand, mode: 'off' })
 }
 
+/** A fault that met nothing has not come about. */
+function assertMet(count: number, what: string): void {
+  if (count === 0) throw new Error(`No ${what} of the pipeline was there`)
+}
+
 /** Operations and cursors of the pipeline's own client. */
 async function operations({ world: { admin } }: Stage): Promise<Document[]> {
   const wanted = { appName: APP_NAME }
@@ -28,19 +33,28 @@ const PASSING = [11601, 43, 91, 189, 50, 262, 8, 6, 234]
 /** MongoDB kills or fails what the pipeline asks it. */
 export const mongoCommands = family('mongodb', {
   'reads are killed': async stage => {
+    let killed = 0
     for (let i = 0; i < 3; i++) {
       const reads = (await operations(stage)).filter(({ command }) => command?.getMore !== undefined && command)
-      for (const { opid } of reads) if (opid) await stage.world.admin.db('admin').command({ killOp: 1, op: opid })
+      for (const { opid } of reads) {
+        if (!opid) continue
+        await stage.world.admin.db('admin').command({ killOp: 1, op: opid })
+        killed += 1
+      }
       await sleep(stage.lengthMs / 4)
     }
+    assertMet(killed, 'read')
   },
   'cursors are killed': async stage => {
+    let killed = 0
     for (const { ns, cursor } of await operations(stage)) {
       if (!cursor) continue
+      killed += 1
       const [database, ...collection] = String(ns).split('.')
       const killCursors = collection.join('.')
       await stage.world.admin.db(database).command({ killCursors, cursors: [cursor.cursorId] })
     }
+    assertMet(killed, 'cursor')
   },
   'all sessions are killed': async ({ world }) => void (await world.admin.db('admin').command({ killAllSessions: [] })),
   'reads fail': stage =>
