@@ -25,6 +25,7 @@ import {
   throwing,
 } from './support/policies.js'
 import { check, complete, flawless, now, truth } from './support/truth.js'
+import { until } from './support/waiting.js'
 
 // The outages that take longer stand in test/long/policies.test.ts.
 
@@ -119,6 +120,11 @@ describe('a circuit that opens while the broker is silent', () => {
       const from = await now(client)
       await documentsOf(db).insertOne({ _id: 0, n: 0 })
       await inbox.take(1)
+      // It is in the queue before its confirm is here.
+      await until(
+        () => pipeline.stats().inFlight === 0,
+        () => 'the confirm',
+      )
       proxy.mode = 'hole'
       const documents = Array.from({ length: 30 }, (_, n) => ({ _id: n + 1, n: n + 1, poison: n >= 20 }))
       await documentsOf(db).insertMany(documents)
