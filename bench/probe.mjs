@@ -1,0 +1,70 @@
+// Latency: writes at a steady rate while a contender runs, and sees when each message arrives.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import amqp from 'amqplib'
+import { beginBacklog } from './backlog.mjs'
+
+/** Between two writes at the most; what is due then is written at once. */
+const TICK_MS = 5
+/** Of the writes; start-up is left out. */
+const WARM_UP = 0.2
+/** What hasn't arrived by then counts as never. */
+const PATIENCE_MS = 30_000
+const QUEUE = 'mongo-rabbit-cdc-bench-classic'
+
+/**
+ * Writes `count` times: `write(first, last)` makes the writes of these numbers and resolves when they are acknowledged.
+ * Resolves to the milliseconds from the acknowledgement to the arrival, for each write after the warm-up; `of` returns
+ * the number in a body.
+ */
+export async function probe({ endless, amqpUrl, collection, contender, rate, count, write }) {
+  const acknowledged = new Float64Array(count).fill(Number.NaN)
+  const arrived = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+  const end = await endless({ ...contender, backlog: await beginBacklog(collection) })
+  const connection = await amqp.connect(amqpUrl, { noDelay: true })
+  const channel = await connection.createChannel()
+  let missing = count
+  await channel.consume(
+    QUEUE,
+    ({ content }) => {
+      const now = performance.now()
+      const n = numberIn(content)
+      if (arrived[n] !== Number.POSITIVE_INFINITY) return // a copy
+      arrived[n] = now
+      missing -= 1
+    },
+    { noAck: true },
+  )
+  try {
+    await writeAtRate()
+    const until = performance.now() + PATIENCE_MS
+    while (missing > 0 && performance.now() < until) await delay(50)
+  } finally {
+    await connection.close()
+    await end()
+  }
+  return arrived.map((at, n) => at - acknowledged[n]).subarray(Math.floor(count * WARM_UP))
+
+  async function writeAtRate() {
+    const started = performance.now()
+    const writes = []
+    for (let done = 0; done < count; ) {
+      await delay(TICK_MS)
+      const due = Math.min(count, Math.floor(((performance.now() - started) * rate) / 1_000))
+      if (due > done) writes.push(writeAndNote(done, due))
+      done = due
+    }
+    await Promise.all(writes)
+  }
+
+  async function writeAndNote(first, behindLast) {
+    await write(first, behindLast)
+    acknowledged.fill(performance.now(), first, behindLast)
+  }
+}
+
+/** Both shapes of message have a field `n`, and no other that ends in `"n"`. */
+function numberIn(body) {
+  const at = body.indexOf('"n":') + 4
+  return Number.parseInt(body.toString('latin1', at, at + 12), 10)
+}
