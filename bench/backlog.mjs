@@ -63,9 +63,10 @@ export function hotUpdate(n, key) {
   return { updateOne: { filter: { _id: key }, update: { $set: fields } } }
 }
 
-/** The documents that W2 updates: `_id` is 0 for the hot one. */
+/** The documents that W2 updates, as new; `_id` is 0 for the hot one, and `n` is what no update sets. */
 export async function insertKeys(collection) {
-  await insert(collection, 0, KEYS, n => ({ ...article(n), _id: n }))
+  await collection.deleteMany({})
+  await insert(collection, 0, KEYS, key => ({ ...article(-1), _id: key }))
 }
 
 /** A source of keys, the same in every run. */

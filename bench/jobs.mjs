@@ -81,7 +81,7 @@ function start(script, options) {
 }
 
 /** Seconds of CPU of another process so far; not a number where it can't be told. */
-function cpuSecondsOf(pid) {
+export function cpuSecondsOf(pid) {
   if (!pid || process.platform !== 'linux') return Number.NaN
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')

@@ -6,18 +6,23 @@ import { beginBacklog } from './backlog.mjs'
 
 /** Between two writes at the most; what is due then is written at once. */
 const TICK_MS = 5
-/** Of the writes; start-up is left out. */
-const WARM_UP = 0.2
+/** Seconds of writes that don't count: a process that has just started compiles its code. */
+const WARM_UP_SECONDS = 5
 /** What hasn't arrived by then counts as never. */
 const PATIENCE_MS = 30_000
 const QUEUE = 'mongo-rabbit-cdc-bench-classic'
 
+/** How many writes there are for so many that count. */
+export function writesFor(counted, rate) {
+  return counted + rate * WARM_UP_SECONDS
+}
+
 /**
- * Writes `count` times: `write(first, last)` makes the writes of these numbers and resolves when they are acknowledged.
- * Resolves to the milliseconds from the acknowledgement to the arrival, for each write after the warm-up; `of` returns
- * the number in a body.
+ * Makes the writes for so many that count: `write(first, behindLast)` makes those of these numbers, from 0, and resolves
+ * when they are acknowledged. Resolves to the milliseconds from the acknowledgement to the arrival of each that counts.
  */
-export async function probe({ endless, amqpUrl, collection, contender, rate, count, write }) {
+export async function probe({ endless, amqpUrl, collection, contender, rate, counted, write }) {
+  const count = writesFor(counted, rate)
   const acknowledged = new Float64Array(count).fill(Number.NaN)
   const arrived = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
   const end = await endless({ ...contender, backlog: await beginBacklog(collection) })
@@ -43,7 +48,7 @@ export async function probe({ endless, amqpUrl, collection, contender, rate, cou
     await connection.close()
     await end()
   }
-  return arrived.map((at, n) => at - acknowledged[n]).subarray(Math.floor(count * WARM_UP))
+  return arrived.map((at, n) => at - acknowledged[n]).subarray(count - counted)
 
   async function writeAtRate() {
     const started = performance.now()

@@ -4,7 +4,7 @@
 import { hotKeys, hotUpdate, insertKeys, loadHotUpdates, loadInserts } from '../backlog.mjs'
 import { median, quantile, ratios } from '../figures.mjs'
 import { inTurns } from '../jobs.mjs'
-import { probe } from '../probe.mjs'
+import { probe, writesFor } from '../probe.mjs'
 import { printFigures, printGoals, printLatencies } from '../report.mjs'
 
 export const title = 'Workload W2: a hot document, three transforms'
@@ -53,7 +53,6 @@ async function contendersOf({ database, events, counting }) {
 async function waits(bench, rate) {
   const labels = {}
   const results = {}
-  await insertKeys(bench.database.collection('probe'))
   for (let round = 1; round <= bench.rounds; round++) {
     for (const [mode, order] of Object.entries(ORDERS)) {
       for (const [whose, latencies] of Object.entries(await once(bench, mode, rate))) {
@@ -73,14 +72,14 @@ async function waits(bench, rate) {
 
 async function once({ database, endless, amqpUrl }, mode, rate) {
   const collection = database.collection('probe')
-  const count = rate * SECONDS
-  const nextKey = hotKeys()
-  const keys = Array.from({ length: count }, nextKey)
+  await insertKeys(collection)
+  const counted = rate * SECONDS
+  const keys = Array.from({ length: writesFor(counted, rate) }, hotKeys())
   const write = (first, behindLast) =>
     collection.bulkWrite(keys.slice(first, behindLast).map((key, index) => hotUpdate(first + index, key)))
   const contender = { script: 'contenders/ours.mjs', mode }
-  const latencies = await probe({ endless, amqpUrl, collection, contender, rate, count, write })
-  const measured = keys.slice(count - latencies.length)
+  const latencies = await probe({ endless, amqpUrl, collection, contender, rate, counted, write })
+  const measured = keys.slice(-counted)
   return {
     'the hot document': latencies.filter((_, n) => measured[n] === 0),
     'the others': latencies.filter((_, n) => measured[n] !== 0),

@@ -8,7 +8,7 @@ import { printGoals, printLatencies } from '../report.mjs'
 export const title = 'Latency after the insert’s own acknowledgement, classic queue'
 
 const STEADY = 200
-/** Of a run at half capacity. */
+/** Of a run at half capacity, its warm-up not counted. */
 const SECONDS = 10
 
 export async function run(bench) {
@@ -16,9 +16,9 @@ export async function run(bench) {
   const rates = { steady: [STEADY, bench.inserts], half: [half, half * SECONDS] }
   const results = {}
   for (let round = 1; round <= bench.rounds; round++) {
-    for (const [at, [rate, count]] of Object.entries(rates)) {
+    for (const [at, [rate, counted]] of Object.entries(rates)) {
       for (const name of ['ours', 'bare-loop']) {
-        const latencies = await once(bench, name, rate, count)
+        const latencies = await once(bench, name, rate, counted)
         const figures = { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
         console.error(`round ${round} of ${bench.rounds}, ${name} at ${rate}/s: ${figures.p50.toFixed(1)} ms`)
         const key = `${name} ${at}`
@@ -29,12 +29,12 @@ export async function run(bench) {
   print(results, half)
 }
 
-function once({ database, endless, amqpUrl }, name, rate, count) {
+function once({ database, endless, amqpUrl }, name, rate, counted) {
   const collection = database.collection('probe')
   const contender = { script: `contenders/${name}.mjs` }
   const write = (first, behindLast) =>
     collection.insertMany(Array.from({ length: behindLast - first }, (_, index) => article(first + index)))
-  return probe({ endless, amqpUrl, collection, contender, rate, count, write })
+  return probe({ endless, amqpUrl, collection, contender, rate, counted, write })
 }
 
 /** Of this library, events per second, where the group that measures it hasn't run. */
