@@ -25,6 +25,11 @@ export function article(n, bytes = 1_024) {
   }
 }
 
+/** The same of 50 KB. */
+export function largeArticle(n) {
+  return article(n, 50 * 1_024)
+}
+
 /** A document of 100 bytes. */
 export function note(n) {
   return { _id: randomUUID(), n, text: filler(31) }

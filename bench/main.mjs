@@ -11,7 +11,7 @@ const flags = readFlags()
 const groups = await Promise.all(flags.only.map(name => import(`./groups/${name}.mjs`)))
 
 const services = await startServices({
-  mongo: { oplogSizeMb: 8192, args: ['--wiredTigerCacheSizeGB', '1'] },
+  mongo: { oplogSizeMb: 4096, args: ['--wiredTigerCacheSizeGB', '1'] },
   // Nothing consumes: with the small limit that suits tests, 40,000 messages are a memory alarm, and that is measured.
   rabbit: { config: { 'vm_memory_high_watermark.absolute': '4GiB' } },
   onProgress: line => console.error(line),

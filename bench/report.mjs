@@ -5,7 +5,7 @@ import { median, summary } from './figures.mjs'
 const FIGURES = [
   ['events/s', 'perSecond', 0],
   ['CPU s per 1,000', 'cpuPerThousand', 3],
-  ['peak RSS MB', 'peakRssMb', 0],
+  ['peak RSS MiB', 'peakRssMb', 0],
 ]
 
 /** One row for each contender; `more` are further columns: heading, name of the figure, digits. */

@@ -94,7 +94,7 @@ function goalsOf(results) {
       atLeast: 24_000,
       stretch: 36_000,
     },
-    { what: 'peak RSS in MB, classic queue', values: of('ours', 'peakRssMb'), digits: 0, atMost: 170 },
+    { what: 'peak RSS in MiB, classic queue', values: of('ours', 'peakRssMb'), digits: 0, atMost: 170 },
   ]
   const debezium = [
     { what: '× Debezium Server, classic queue', values: times('ours', 'debezium'), atLeast: 2.2 },

@@ -1,13 +1,11 @@
 // What transforms, images and sizes cost: the same pipeline, asked for different things.
 
-import { article, loadInserts, loadSpreadUpdates, note } from '../backlog.mjs'
+import { largeArticle, loadInserts, loadSpreadUpdates, note } from '../backlog.mjs'
 import { ratios } from '../figures.mjs'
 import { inTurns } from '../jobs.mjs'
 import { printFigures, printGoals } from '../report.mjs'
 
 export const title = 'Modes of this library, classic queue'
-
-const LARGE_BYTES = 50 * 1_024
 
 export async function run(bench) {
   const contenders = await contendersOf(bench)
@@ -30,7 +28,7 @@ async function contendersOf({ database, events, large }) {
   const documents = { backlog: await loadInserts(database.collection('documents'), events), count: events }
   const small = { backlog: await loadInserts(database.collection('small'), events, note), count: events }
   const big = {
-    backlog: await loadInserts(database.collection('large'), large, n => article(n, LARGE_BYTES)),
+    backlog: await loadInserts(database.collection('large'), large, largeArticle),
     count: large,
   }
   const updated = { backlog: await loadSpreadUpdates(database.collection('updated'), fewer), count: fewer }
