@@ -2,6 +2,7 @@
 
 /** What this process has used since `startCpu`, for `count` events in `ms` milliseconds. */
 export function measure(count, ms, startCpu) {
+  if (count <= 0) throw new Error('Expected more events: all had passed before start-up was over')
   const { user, system } = process.cpuUsage(startCpu)
   return {
     perSecond: Math.round((count * 1000) / ms),
