@@ -59,13 +59,18 @@ export function runner(client, { mongoUri, amqpUrl, mongoPid }) {
 export async function inTurns({ rounds, run }, contenders) {
   const results = Object.fromEntries(Object.keys(contenders).map(key => [key, []]))
   for (let round = 1; round <= rounds; round++) {
-    for (const [key, contender] of Object.entries(contenders)) {
+    for (const [key, contender] of toAndFro(round, Object.entries(contenders))) {
       const figures = await run(contender)
       results[key].push(figures)
       console.error(`round ${round} of ${rounds}, ${contender.label}: ${figures.perSecond} events/s`)
     }
   }
   return results
+}
+
+/** Backwards in each second round: what one leaves behind in the servers isn't always the same other's burden. */
+export function toAndFro(round, list) {
+  return round % 2 === 0 ? list.toReversed() : list
 }
 
 /** The counting broker in a process of its own, so that its CPU isn't the client's. */

@@ -3,7 +3,7 @@
 
 import { hotKeys, hotUpdate, insertKeys, loadHotUpdates, loadInserts } from '../backlog.mjs'
 import { median, quantile, ratios } from '../figures.mjs'
-import { inTurns } from '../jobs.mjs'
+import { inTurns, toAndFro } from '../jobs.mjs'
 import { probe, writesFor } from '../probe.mjs'
 import { printFigures, printGoals, printLatencies } from '../report.mjs'
 
@@ -54,7 +54,7 @@ async function waits(bench, rate) {
   const labels = {}
   const results = {}
   for (let round = 1; round <= bench.rounds; round++) {
-    for (const [mode, order] of Object.entries(ORDERS)) {
+    for (const [mode, order] of toAndFro(round, Object.entries(ORDERS))) {
       for (const [whose, latencies] of Object.entries(await once(bench, mode, rate))) {
         const key = `${mode} ${whose}`
         labels[key] = `${whose}, ${order}, ${rate}/s`

@@ -2,6 +2,7 @@
 
 import { article, loadInserts } from '../backlog.mjs'
 import { median, quantile, ratios } from '../figures.mjs'
+import { toAndFro } from '../jobs.mjs'
 import { probe } from '../probe.mjs'
 import { printGoals, printLatencies } from '../report.mjs'
 
@@ -17,7 +18,7 @@ export async function run(bench) {
   const results = {}
   for (let round = 1; round <= bench.rounds; round++) {
     for (const [at, [rate, counted]] of Object.entries(rates)) {
-      for (const name of ['ours', 'bare-loop']) {
+      for (const name of toAndFro(round, ['ours', 'bare-loop'])) {
         const latencies = await once(bench, name, rate, counted)
         const figures = { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
         console.error(`round ${round} of ${bench.rounds}, ${name} at ${rate}/s: ${figures.p50.toFixed(1)} ms`)
