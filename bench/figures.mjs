@@ -2,12 +2,18 @@
 
 /** What this process has used since `startCpu`, for `count` events in `ms` milliseconds. */
 export function measure(count, ms, startCpu) {
+  if (count <= 0) throw new Error('Expected more events: all had passed before start-up was over')
   const { user, system } = process.cpuUsage(startCpu)
   return {
     perSecond: Math.round((count * 1000) / ms),
     cpuPerThousand: (user + system) / 1e6 / (count / 1000),
-    peakRssMb: process.resourceUsage().maxRSS / 1024,
+    peakRssMb: peakRssMb(),
   }
+}
+
+/** The most memory that this process has ever had. */
+export function peakRssMb() {
+  return process.resourceUsage().maxRSS / 1024
 }
 
 /** While RabbitMQ has an alarm it reads nothing: the time until it ends says nothing about a contender. */
@@ -17,35 +23,29 @@ export function refuseToMeasure(reason) {
 }
 
 export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  return quantile(values, 0.5)
+}
+
+/** The value that this part of them doesn't exceed; between two of them in proportion. */
+export function quantile(values, part) {
+  const sorted = Float64Array.from(values).sort()
+  const at = (sorted.length - 1) * part
+  const [below, above] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]]
+  return below === above ? below : below + (above - below) * (at - Math.floor(at))
 }
 
 export function spread(values, digits) {
   return `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`
 }
 
-/** A row of the table: the median of the rounds, and what lies between the least and the greatest. */
-export function row(name, results) {
-  const columns = ['perSecond', 'cpuPerThousand', 'peakRssMb']
-  const digits = [0, 3, 0]
-  const cells = columns.map((column, index) => {
-    const values = results.map(result => result[column])
-    const shown = median(values).toFixed(digits[index])
-    return values.length > 1 ? `${shown} (${spread(values, digits[index])})` : shown
-  })
-  return [name, ...cells]
+/** The median of the rounds, and what lies between the least and the greatest. */
+export function summary(values, digits) {
+  if (values.length === 0) return 'not measured'
+  const shown = median(values).toFixed(digits)
+  return values.length > 1 ? `${shown} (${spread(values, digits)})` : shown
 }
 
-/** Events per second of one contender for one of the other, round by round. */
-export function printRatio(name, results, others, digits) {
-  const ratios = results.map((result, round) => result.perSecond / others[round].perSecond)
-  console.log(`${name}: median ${median(ratios).toFixed(digits)} (${spread(ratios, digits)})`)
-}
-
-export function printTable(rows) {
-  const table = [['', 'events/s', 'CPU s per 1,000', 'peak RSS MB'], ...rows]
-  const widths = table[0].map((_, column) => Math.max(...table.map(row => row[column].length)))
-  for (const row of table) console.log(row.map((cell, column) => cell.padEnd(widths[column])).join('   '))
+/** One figure of one contender for one of the other, round by round. */
+export function ratios(results, others, figure = 'perSecond') {
+  return others.length === 0 ? [] : results.map((result, round) => result[figure] / others[round][figure])
 }

@@ -2,23 +2,24 @@
 // many unconfirmed as the pipeline has at its defaults. Nothing is left to do but to write them.
 
 import amqp from 'amqplib'
-import { startCountingBroker } from './counting-broker.mjs'
-import { measure, refuseToMeasure } from './figures.mjs'
-import { pipelineTo, published, queueArguments } from './pipeline.mjs'
+import { startCountingBroker } from '../counting-broker.mjs'
+import { measure, refuseToMeasure } from '../figures.mjs'
+import { queueArguments } from '../jobs.mjs'
+import { pipelineTo, published } from './pipeline.mjs'
+import { told } from './told.mjs'
 
 /** The default of `maxInFlight`. */
-const SPAN = 1_000
+const SPAN = 2_000
 /** How many different messages there are; they are sent in turns. */
 const DIFFERENT = 5_000
 
-const { AMQP_URL, QUEUE, COUNT } = process.env
-const count = Number(COUNT)
+const { amqpUrl, queue, queueType, count } = told
 
 const messages = await messagesOfOurs(Math.min(DIFFERENT, count))
-const connection = await amqp.connect(AMQP_URL, { noDelay: true })
+const connection = await amqp.connect(amqpUrl, { noDelay: true })
 connection.on('blocked', refuseToMeasure)
 const channel = await connection.createConfirmChannel()
-await channel.assertQueue(QUEUE, { arguments: queueArguments })
+await channel.assertQueue(queue, { arguments: queueArguments(queueType) })
 // Past amqplib, which frames by itself and keeps a list of what is unconfirmed.
 const { stream } = channel.connection
 channel.removeAllListeners('ack')
@@ -55,7 +56,7 @@ function fill() {
 /** The first messages that the pipeline sends to a broker that keeps them. */
 async function messagesOfOurs(wanted) {
   const broker = await startCountingBroker({ keep: wanted })
-  const pipeline = pipelineTo(broker.url, `${QUEUE}-frames`)
+  const pipeline = pipelineTo(broker.url, `${queue}-frames`)
   await pipeline.start()
   await published(pipeline, wanted)
   await pipeline.stop()
