@@ -326,7 +326,10 @@ describe('a start that can not succeed', () => {
         () => 'no connection but those of the inboxes',
       )
       // The client isn't ours, so it is still open; of the stream nothing is left.
-      expect(await cursorsOf(client, db.databaseName)).toBe(0)
+      await until(
+        async () => (await cursorsOf(client, db.databaseName)) === 0,
+        () => 'no cursor',
+      )
     })
   }
 
