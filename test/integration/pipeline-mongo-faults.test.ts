@@ -127,6 +127,11 @@ describe('a replica set of three', () => {
     await inbox.take(100)
     await mongo.stepDown()
     await inbox.take(inbox.received.length + 100)
+    // Those may have been read before: without this both faults could be healed by one opening.
+    await until(
+      () => opened.includes(true),
+      () => 'the stream at the next primary',
+    )
     await (await mongo.primary()).kill()
     await mongo.primary()
     await inbox.take(inbox.received.length + 100)
