@@ -318,6 +318,10 @@ describe('a checkpoint store that is away', () => {
       const { published, unsavedEvents } = pipeline.stats()
       expect(unsavedEvents).toBeGreaterThanOrEqual(limits.maxUnsavedEvents)
       expect(published).toBeLessThanOrEqual(limits.maxUnsavedEvents + 2 * limits.maxInFlight)
+      await until(
+        () => failures.length > 0,
+        () => 'a save that fails',
+      )
       expect(failures[0]).toMatchObject({ code: 'CDC_CHECKPOINT_FAILED', retryable: true })
       await rename(`${place}-away`, place)
       await inState(pipeline, 'running')
