@@ -266,11 +266,17 @@ describe('a quorum queue', () => {
         error => error.code,
       )
     await rabbit.rabbitmqctl('set_policy', '-p', vhost.name, 'full', '^full$', '{"max-length":1}')
-    await expect.poll(() => outcome('a')).toBe('CDC_NACKED')
+    await until(
+      async () => (await outcome('a')) === 'CDC_NACKED',
+      () => 'a nack',
+    )
     await rabbit.rabbitmqctl('clear_policy', '-p', vhost.name, 'full')
     expect(await outcome('still')).toBe('CDC_NACKED')
     const replaced = next(publisher, 'connected')
-    await expect.poll(() => outcome('again')).toBe('sent')
+    await until(
+      async () => (await outcome('again')) === 'sent',
+      () => 'a message that is taken',
+    )
     await replaced
   })
 })
