@@ -31,7 +31,7 @@ export default defineConfig({
           // Loading the sources anew for each of 130 files takes longer than most of them do.
           isolate: false,
           // No test here takes this limit for a measure, and a property has many runs: on a busy machine the usual 5 s are short.
-          testTimeout: 20_000,
+          testTimeout: 120_000,
         },
       },
       {
