@@ -127,6 +127,11 @@ describe('a replica set of three', () => {
     await inbox.take(100)
     await mongo.stepDown()
     await inbox.take(inbox.received.length + 100)
+    // Those may have been read before: without this both faults could be healed by one opening.
+    await until(
+      () => opened.includes(true),
+      () => 'the stream at the next primary',
+    )
     await (await mongo.primary()).kill()
     await mongo.primary()
     await inbox.take(inbox.received.length + 100)
@@ -313,6 +318,10 @@ describe('a checkpoint store that is away', () => {
       const { published, unsavedEvents } = pipeline.stats()
       expect(unsavedEvents).toBeGreaterThanOrEqual(limits.maxUnsavedEvents)
       expect(published).toBeLessThanOrEqual(limits.maxUnsavedEvents + 2 * limits.maxInFlight)
+      await until(
+        () => failures.length > 0,
+        () => 'a save that fails',
+      )
       expect(failures[0]).toMatchObject({ code: 'CDC_CHECKPOINT_FAILED', retryable: true })
       await rename(`${place}-away`, place)
       await inState(pipeline, 'running')

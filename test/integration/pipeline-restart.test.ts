@@ -67,7 +67,10 @@ describe('a clean stop', () => {
       await inbox.take(expected.length)
       await running.pipeline.stop()
       expect(check(expected, inbox.received)).toEqual({ ...flawless, duplicates: 0 })
-      expect(await cursorsOf(client, db.databaseName)).toBe(0)
+      await until(
+        async () => (await cursorsOf(client, db.databaseName)) === 0,
+        () => 'no cursor',
+      )
     }))
 })
 

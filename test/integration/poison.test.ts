@@ -178,7 +178,7 @@ async function killed(options: ProcessOptions, first: PipelineProcess, inbox: In
   return { running, failed }
 }
 
-describe(`poison of every kind in the middle of 1,000 good changes (SEED=${seed})`, { timeout: 120_000 }, () => {
+describe(`poison of every kind in the middle of 1,000 good changes (SEED=${seed})`, { timeout: 300_000 }, () => {
   it.each([
     { onFailedEvent: 'dead-letter', kills: 1 },
     { onFailedEvent: 'skip', kills: 0.5 }, // around half of the kinds, others each time: a process takes its time

@@ -122,7 +122,7 @@ describe('credentials that change', () => {
     const name = await addUser('p@s3cret/')
     const publisher = publisherFor({ url: vhost.url, credentials: { username: name, password: 'p@s3cret/' } })
     await publisher.open()
-    expect(await rabbit.rabbitmqctl('list_connections', 'user')).toContain(name)
+    await expect.poll(() => rabbit.rabbitmqctl('list_connections', 'user'), { timeout: 10_000 }).toContain(name)
   })
 
   it('are waited for while their source is away, without telling what it said', async () => {

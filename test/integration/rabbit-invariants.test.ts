@@ -59,14 +59,16 @@ function openSockets(): number {
 describe('nothing is lost, out of order or left behind, and copies are bounded', () => {
   it('with a reset every 200 ms', async () => {
     const publisher = await opened()
-    // From each connect on: a machine that needs longer than that to connect would never get to work.
-    const resetSoon = (): void => {
+    // From each connect on, and behind a confirm: a machine that needs longer for either would never get to work.
+    const resetBehind = (confirmed: number): void => {
       const timer = setTimeout(() => {
+        if (lanes.confirmed.size === confirmed) return resetBehind(confirmed)
         faults += 1
         proxy.reset()
       }, 200)
       onTestFinished(() => clearTimeout(timer))
     }
+    const resetSoon = (): void => resetBehind(lanes.confirmed.size)
     publisher.on('connected', resetSoon)
     resetSoon()
     await lanes.publish(publisher, enough(6, 1_000))

@@ -266,11 +266,17 @@ describe('a quorum queue', () => {
         error => error.code,
       )
     await rabbit.rabbitmqctl('set_policy', '-p', vhost.name, 'full', '^full$', '{"max-length":1}')
-    await expect.poll(() => outcome('a')).toBe('CDC_NACKED')
+    await until(
+      async () => (await outcome('a')) === 'CDC_NACKED',
+      () => 'a nack',
+    )
     await rabbit.rabbitmqctl('clear_policy', '-p', vhost.name, 'full')
     expect(await outcome('still')).toBe('CDC_NACKED')
     const replaced = next(publisher, 'connected')
-    await expect.poll(() => outcome('again')).toBe('sent')
+    await until(
+      async () => (await outcome('again')) === 'sent',
+      () => 'a message that is taken',
+    )
     await replaced
   })
 })
@@ -317,6 +323,10 @@ describe('a broker without memory', () => {
       timeouts += 1
     })
     const blocked = next(publisher, 'blocked')
+    // Until the broker has said so, a slow confirm counts as ever.
+    publisher.once('blocked', () => {
+      timeouts = 0
+    })
     await rabbit.rabbitmqctl('set_vm_memory_high_watermark', 'absolute', '1000')
     const ids = publishMany(publisher, 500)
     expect((await blocked).reason).toContain('memory')

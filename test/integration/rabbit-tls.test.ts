@@ -166,8 +166,7 @@ describe('a log-in by certificate', () => {
 
   it('needs no password', async () => {
     await arrives(external('e1', client))
-    const users = await rabbit.rabbitmqctl('list_connections', 'user')
-    expect(users).toContain('cdc-client')
+    await expect.poll(() => rabbit.rabbitmqctl('list_connections', 'user'), { timeout: 10_000 }).toContain('cdc-client')
   })
 
   it('takes an encrypted key with its passphrase, and refuses a wrong one without telling it', async () => {

@@ -17,6 +17,7 @@ import {
 import { depthOf, Inbox, type Received } from './support/inbox.js'
 import { inDatabase, started, unique } from './support/pipelines.js'
 import { PLANTED, Told } from './support/secrets.js'
+import { until } from './support/waiting.js'
 
 const uri = inject('mongoUri')
 const url = inject('amqpUrl')
@@ -126,7 +127,10 @@ describe('personal data between real servers', () => {
         expect(await parseDeadLetter(text)).toMatchObject({ redacted: true })
         waiting.channel.sendToQueue(waiting.queue, Buffer.from(text))
       }
-      await expect.poll(() => depthOf(waiting)).toBe(5)
+      await until(
+        async () => (await depthOf(waiting)) === 5,
+        () => '5 letters in the queue',
+      )
       const to = (): RabbitPublisher => new RabbitPublisher({ url, queue: { name: again.queue } })
       const refused = await redrive({ url, queue: waiting.queue, transform: pipe(hide, shape), sink: to() })
       expect(refused).toMatchObject({ redriven: 0, failed: 5, remaining: 5 })

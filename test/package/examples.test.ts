@@ -231,7 +231,7 @@ describe('nestjs-module', () => {
     examples.copy('nestjs-module')
     await examples.script('nestjs-module', 'build')
     await delivers(await examples.serve('nestjs-module'))
-  }, 120_000) // the compiler's part of it is long on a busy machine
+  })
 
   it('ends with code 1 when RabbitMQ refuses it', () => failsWithoutAccess('nestjs-module'))
 })

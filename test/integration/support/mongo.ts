@@ -53,7 +53,7 @@ export class Reading {
   }
 
   /** Pulls until the condition holds, and returns all events so far. */
-  async until(done: () => boolean, what: string, ms = 30_000): Promise<AnyRecord[]> {
+  async until(done: () => boolean, what: string, ms = 60_000): Promise<AnyRecord[]> {
     const end = Date.now() + ms
     while (!done()) {
       if (Date.now() > end) throw new Error(`Expected ${what}, got ${JSON.stringify(this.#events().map(brief))}`)

@@ -2,7 +2,7 @@ import type { CdcPipeline, PipelineState } from '../../../src/index.js'
 
 /** How to wait. */
 export interface WaitOptions {
-  /** @default 30000 */
+  /** @default 60000 */
   readonly ms?: number | undefined
   /** Calls the listener whenever it is worth asking again; returns what ends that. @default each 20 ms; needs a condition without a promise otherwise */
   readonly changed?: (listener: () => void) => () => void
@@ -12,7 +12,7 @@ export interface WaitOptions {
 export async function until(
   done: () => boolean | Promise<boolean>,
   what: () => string,
-  { ms = 30_000, changed = everyTick }: WaitOptions = {},
+  { ms = 60_000, changed = everyTick }: WaitOptions = {},
 ): Promise<void> {
   const expired = Date.now() + ms
   for (;;) {

@@ -94,7 +94,7 @@ describe('the code in the docs', () => {
     ['ts, strict and with exact optional properties', 'ts', true],
     ['ts, strict', 'ts', false],
     ['js', 'js', false],
-  ] as const)('compiles against the exports of src/index.ts: %s', { timeout: 30_000 }, (_, language, exact) => {
+  ] as const)('compiles against the exports of src/index.ts: %s', (_, language, exact) => {
     expect(problemsOf(language, exact)).toEqual([])
   })
 })

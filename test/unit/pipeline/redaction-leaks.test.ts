@@ -124,7 +124,7 @@ async function leftOf({ hidden, event, operation, failing, refusal, policy }: Ca
   return { text: [ended, ...told, ...printed, ...messages, state].join('\n'), letters: letters.messages }
 }
 
-describe('what a pipeline with `redact` gives away', { timeout: 60_000 }, () => {
+describe('what a pipeline with `redact` gives away', () => {
   it.each(failingChains.map(failing => [failing.name, failing] as const))(
     'is nothing that a rule hides: %s',
     async (_, failing) => {

@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { RabbitPublisher } from '../../../src/rabbit/rabbit-publisher.js'
 import { FakeBroker } from './fake-broker.js'
 
 let publisher: RabbitPublisher
 
-afterEach(() => publisher.close({ drainTimeoutMs: 0 }))
+afterEach(async () => {
+  vi.useRealTimers()
+  await publisher.close({ drainTimeoutMs: 0 })
+})
 
 /** A publisher on a connection with this `updateSecret`. */
 async function opened(updateSecret?: (broker: FakeBroker, secret: Buffer, reason: string) => Promise<void>) {
@@ -13,7 +16,7 @@ async function opened(updateSecret?: (broker: FakeBroker, secret: Buffer, reason
     const call = (secret: Buffer, reason: string): Promise<void> => updateSecret(broker, secret, reason)
     Object.assign(broker, { updateSecret: call })
   }
-  publisher = new RabbitPublisher({ connection: broker.asConnection, connectTimeoutMs: 50 })
+  publisher = new RabbitPublisher({ connection: broker.asConnection })
   await publisher.open()
 }
 
@@ -47,7 +50,10 @@ describe('a new secret', () => {
 
   it('is not waited for without end', async () => {
     await opened(() => new Promise(() => {}))
-    await expect(publisher.updateSecret('s3cret', 'renewed')).rejects.toMatchObject({ retryable: true })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const given = expect(publisher.updateSecret('s3cret', 'renewed')).rejects.toMatchObject({ retryable: true })
+    await vi.advanceTimersByTimeAsync(10_000)
+    await given
   })
 
   it('is needed, and so is a reason', async () => {
