@@ -14,7 +14,7 @@ export function fuzzDocuments(seed: number, count: number, progress = (_done: nu
     const bytes = randomDocument(diceOf(seed, index))
     const mismatch = compareDocument(bytes)
     if (mismatch) return describe(seed, index, bytes, mismatch)
-    if ((index + 1) % 50_000 === 0) progress(index + 1)
+    if ((index + 1) % 100_000 === 0) progress(index + 1)
   }
   return undefined
 }
@@ -61,7 +61,7 @@ export async function fuzzEvents(
     }
     messages += counted.messages
     unread += counted.unread
-    if ((from + length) % 50_000 === 0) progress(from + length)
+    if ((from + length) % 100_000 === 0) progress(from + length)
   }
   return { messages, unread }
 }

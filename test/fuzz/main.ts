@@ -9,7 +9,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { documents: text, events: text, seed: text } })
   const seed = Number(values.seed ?? randomInt(2 ** 31))
   const documents = Number(values.documents ?? 1_000_000)
-  const events = Number(values.events ?? Math.ceil(documents / 10))
+  const events = Number(values.events ?? Math.ceil(documents / 50))
   if (![seed, documents, events].every(number => Number.isSafeInteger(number) && number >= 0)) {
     say('Expected `--documents`, `--events` and `--seed` to be whole numbers from 0')
     return 1
