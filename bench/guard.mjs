@@ -18,7 +18,7 @@ const BATCH = 250
 /** So many times the events per round. */
 const TURNS = 2
 /** Until everything is compiled. */
-const WARM_UP = 6
+const WARM_UP = 14
 
 const start = { kind: 'time', clusterTime: { t: 1, i: 1 } }
 
