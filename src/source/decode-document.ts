@@ -1,5 +1,6 @@
 import type { BSON } from 'mongodb'
 import { ARRAY, CODE, CODE_WITH_SCOPE, DATE, DOCUMENT, endOfName, endOfValue } from '../bson-layout.js'
+import { bsonTypeOf, type DbRefLike } from '../bson-value.js'
 import { dateMs } from '../date-ms.js'
 
 /** What of the driver's BSON library is used; passed in, so that nothing is imported before a source is opened. */
@@ -54,11 +55,7 @@ function keepDates(bytes: Uint8Array, root: object): void {
   /** Reads the names only now: a date out of range is the exception. */
   function mark(path: readonly number[], ms: bigint): void {
     let target: unknown = root
-    for (const step of path) {
-      const name = nameOf(step)
-      if (typeof target !== 'object' || target === null || !Object.hasOwn(target, name)) return
-      target = (target as Record<string, unknown>)[name]
-    }
+    for (const step of path) target = fieldOf(target, nameOf(step))
     // Where a name stands there twice the decoder keeps the last one: that may be another date, and may be marked anew.
     if (target instanceof Date && Number.isNaN(target.getTime())) {
       Object.defineProperty(target, dateMs, { value: ms, configurable: true })
@@ -70,4 +67,14 @@ function keepDates(bytes: Uint8Array, root: object): void {
     if (step < 0) return String(-1 - step)
     return Buffer.from(bytes.buffer, bytes.byteOffset + step, endOfName(bytes, step) - step).toString('utf8')
   }
+}
+
+/** The field of a decoded document, also of one that looks like a DBRef, and has become one. */
+function fieldOf(document: unknown, name: string): unknown {
+  if (typeof document !== 'object' || document === null) return undefined
+  if (bsonTypeOf(document) === 'DBRef') {
+    const { oid, fields } = document as DbRefLike
+    return name === '$id' ? oid : fieldOf(fields, name)
+  }
+  return Object.hasOwn(document, name) ? (document as Record<string, unknown>)[name] : undefined
 }

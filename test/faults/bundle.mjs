@@ -1,7 +1,7 @@
 // TypeScript for Node 20: one file per program, from the sources as they are now, with a bug planted where one is asked for.
 import { createHash } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -14,12 +14,12 @@ const cache = join(root, 'node_modules/.cache/mongo-rabbit-cdc')
 const outfiles = []
 
 /**
- * @param {string} program  a file of this folder, without `.ts`
+ * @param {string} program  a file, as seen from this folder, without `.ts`
  * @param {{ file: string, snippet: string, instead: string }} [bug]
  * @returns {Promise<string>} the file to run, which goes away with this process
  */
 export async function bundle(program, bug) {
-  const outfile = join(cache, `${program}-${checkout}-${process.pid}-${outfiles.length}.mjs`)
+  const outfile = join(cache, `${basename(program)}-${checkout}-${process.pid}-${outfiles.length}.mjs`)
   if (outfiles.length === 0) process.once('exit', removeAll)
   outfiles.push(outfile)
   await build({

@@ -81,6 +81,15 @@ describe('a date that JavaScript can not hold', () => {
     }
   })
 
+  it('is found in what looks like a DBRef, as its id and among its further fields', () => {
+    const bytes = BSON.serialize({ r: { $ref: 'other', $id: { d: far }, at: far, b: [{ c: far }] } })
+    for (const name of ['d', 'at', 'c']) bytes[Buffer.from(bytes).indexOf(`\x12${name}\0`, 0, 'latin1')] = 0x09
+    const decoded = (decode(bytes) as { r: BSON.DBRef }).r
+    expect(decoded).toBeInstanceOf(BSON.DBRef)
+    const dates = [at(decoded.oid, 'd'), at(decoded.fields, 'at'), at(decoded.fields, 'b', 0, 'c')]
+    expect(dates.map(millisecondsOf)).toEqual([FAR, FAR, FAR])
+  })
+
   it('is the one that counts where a name stands there twice', () => {
     const twice = (first: bigint, second: bigint): Date => {
       const bytes = withDates({ a: Long.fromBigInt(first), b: Long.fromBigInt(second) })
