@@ -32,17 +32,17 @@ import { FieldNames } from './field-names.js'
 /** What a walk carries along. */
 export interface Transcoding {
   readonly writer: ByteWriter
+  /** Of the bytes that are walked. */
+  readonly view: DataView
   readonly mode: EjsonMode
   /** Decodes a document as the source does. */
   decode(bytes: Uint8Array): object
 }
 
-const SPACE = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
 const OPENING_BRACKET = 0x5b
-const BACKSLASH = 0x5c
 const CLOSING_BRACKET = 0x5d
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
@@ -93,7 +93,7 @@ export function writeFields(
     }
     if (without.length > 0 && isOneOf(without, bytes, name, value - 1)) continue
     if (writer.at > begin) writer.byte(COMMA)
-    writeString(bytes, name, value - 1, writer)
+    writeString(bytes, name, value - 1, walk)
     writer.byte(COLON)
     writeValue(bytes, type, value, at, walk, depth)
   }
@@ -127,7 +127,7 @@ function writeArray(bytes: Buffer, start: number, walk: Transcoding, depth: numb
 }
 
 function writeValue(bytes: Buffer, type: number, from: number, to: number, walk: Transcoding, depth: number): void {
-  if (type === STRING && to > from + 4) writeString(bytes, from + 4, to - 1, walk.writer)
+  if (type === STRING && to > from + 4) writeString(bytes, from + 4, to - 1, walk)
   else if (type === DOCUMENT) writeDocument(bytes, from, walk, depth + 1)
   else if (type === ARRAY && depth < MAX_DEPTH) writeArray(bytes, from, walk, depth + 1)
   else {
@@ -185,30 +185,28 @@ function int64At(bytes: Buffer, at: number): number | bigint {
   return longValue({ high: int32At(bytes, at + 4), low: int32At(bytes, at), unsigned: false })
 }
 
-/** Text in quotes: where nothing has to be escaped, the bytes as they are. */
-function writeString(bytes: Buffer, from: number, to: number, writer: ByteWriter): void {
+/** Text in quotes: the bytes as they are, but for what JSON escapes. */
+function writeString(bytes: Buffer, from: number, to: number, walk: Transcoding): void {
+  const { writer, view } = walk
+  const begin = writer.at
   writer.byte(QUOTE)
-  const at = writer.copyWhile(plain, bytes, from, to)
-  if (at < to) {
-    if (!isPlainUtf8(bytes, at, to)) {
-      writer.at -= at - from + 1
-      writer.text(quoted(bytes.toString('utf8', from, to)))
-      return
-    }
-    writer.copy(bytes, at, to)
-  }
-  writer.byte(QUOTE)
+  const at = writer.copyPlain(view, from, to)
+  if (at < to && !writeRest(bytes, at, to, walk)) {
+    writer.at = begin
+    writer.text(quoted(bytes.toString('utf8', from, to)))
+  } else writer.byte(QUOTE)
 }
 
-/** For each byte whether a string holds it as it is. */
-const plain = Uint8Array.from({ length: 256 }, (_, code) =>
-  code >= SPACE && code <= MAX_ASCII && code !== QUOTE && code !== BACKSLASH ? 1 : 0,
-)
-
-function isPlainUtf8(bytes: Buffer, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) {
+/** The text from its first byte on that isn't plain; false for what is no UTF-8. */
+function writeRest(bytes: Buffer, from: number, to: number, { writer, view }: Transcoding): boolean {
+  if (!isUtf8(bytes.subarray(from, to))) return false
+  for (let at = from; at < to; at = writer.copyPlain(view, at, to)) {
     const code = bytes[at] as number
-    if (code <= MAX_ASCII && plain[code] === 0) return false
+    if (code > MAX_ASCII) at = writer.copyWide(bytes, at, to)
+    else writer.text(escapes[bytes[at++] as number] as string)
   }
-  return isUtf8(bytes.subarray(from, to))
+  return true
 }
+
+/** For each character of ASCII what a string of JSON has for it. */
+const escapes = Array.from({ length: MAX_ASCII + 1 }, (_, code) => quoted(String.fromCharCode(code)).slice(1, -1))

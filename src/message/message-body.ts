@@ -1,6 +1,6 @@
 import { DeferredDocument } from '../deferred-document.js'
-import { writeDocument, writeFields } from './bson-to-ejson.js'
-import { ByteWriter } from './byte-writer.js'
+import { type Transcoding, writeDocument, writeFields } from './bson-to-ejson.js'
+import { ByteWriter, viewOf } from './byte-writer.js'
 import { documentFields, type EjsonMode, fieldText, quoted } from './ejson-encoder.js'
 
 /** The body of a message before it is encoded. */
@@ -38,9 +38,9 @@ export function ejsonBody(body: MessageBody, mode: EjsonMode): Buffer {
   }
   writer.begin('{')
   if (spread !== undefined) {
-    const { bytes, decoder } = spread.document
-    const walk = { writer, mode, decode: decoder.decode }
-    if (!writeFields(bytes, 0, walk, spread.without)) return ejsonBody({ fields: decodedBody(body) }, mode)
+    const walk = walkOf(spread.document, mode)
+    if (!writeFields(spread.document.bytes, 0, walk, spread.without))
+      return ejsonBody({ fields: decodedBody(body) }, mode)
   }
   let text = ''
   for (const [name, value] of fields) {
@@ -48,11 +48,15 @@ export function ejsonBody(body: MessageBody, mode: EjsonMode): Buffer {
     if (value instanceof DeferredDocument && isTranscodable(value, mode)) {
       writer.text(`${text}${quoted(name)}:`)
       text = ''
-      writeDocument(value.bytes, 0, { writer, mode, decode: value.decoder.decode })
+      writeDocument(value.bytes, 0, walkOf(value, mode))
     } else text += fieldText(name, value instanceof DeferredDocument ? value.document : value, mode)
   }
   writer.text(`${text}}`)
   return writer.take()
+}
+
+function walkOf({ bytes, decoder }: DeferredDocument, mode: EjsonMode): Transcoding {
+  return { writer, view: viewOf(bytes), mode, decode: decoder.decode }
 }
 
 /** An object whose numbers have lost their types is written in another way than its bytes. */

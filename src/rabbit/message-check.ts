@@ -56,7 +56,7 @@ export function checkMessage(
   if (message.type !== undefined) checkShort('type', message.type)
   if (timestamp !== undefined) checkTimestamp(timestamp)
   checkProperties(message, defaults.login)
-  const { headers } = checkHeaders(message.headers, publishedAt, ourHeaders(message, messageId, defaults))
+  const headers = checkHeaders(message.headers, publishedAt, ourHeaders(message, messageId, defaults))
   return {
     exchange,
     routingKey,

@@ -115,6 +115,24 @@ describe('a document that nobody has read', () => {
     expectSameBytes(bytes)
   })
 
+  it('escapes what JSON escapes wherever it stands in a text, and copies all other characters', () => {
+    const characters = [
+      ...Array.from({ length: 0x81 }, (_, code) => String.fromCharCode(code)),
+      'é',
+      '\u2028',
+      '漢',
+      '😀',
+    ]
+    for (const character of characters) {
+      const texts = Array.from(
+        { length: 9 },
+        (_, before) => `${'a'.repeat(before)}${character}${character}b${character}`,
+      )
+      const names = texts.filter(text => !text.includes('\0')).map(text => [`n${text}`, 1])
+      expectSameBytes(eventBytes({ texts, ...Object.fromEntries(names) }))
+    }
+  })
+
   it('is written so where a name stands there twice', () => {
     const bytes = eventBytes({ aa: 1, b: { cc: 1, cd: 2 }, ab: 3 })
     for (const name of ['ab', 'cd']) bytes[bytes.indexOf(`\x10${name}\0`) + 2] = 'a'.charCodeAt(0)

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { PublishError } from '../../../src/errors.js'
-import { checkHeaders, headersSize } from '../../../src/rabbit/header-check.js'
+import { checkHeaders, headersSize, tableBytes } from '../../../src/rabbit/header-check.js'
 import { checkMessage } from '../../../src/rabbit/message-check.js'
 import type { RabbitMessage } from '../../../src/types.js'
 
@@ -168,16 +168,22 @@ describe('header check', () => {
 
   it('carries everything that AMQP knows', () => {
     const nested = { list: [1, 'a', null, { deep: true }], bytes: Buffer.from('x') }
-    const { headers } = checkHeaders({ s: 'a', i: 1, d: 1.5, b: false, n: null, u: undefined, nested }, NOW)
+    const headers = checkHeaders({ s: 'a', i: 1, d: 1.5, b: false, n: null, u: undefined, nested }, NOW)
     expect(headers).toEqual({ 'x-cdc-published-at': NOW, s: 'a', i: 1, d: 1.5, b: false, n: null, nested })
   })
 
   it('makes a Buffer of a typed array, which amqplib would send as a table', () => {
-    expect(Buffer.isBuffer(checkHeaders({ raw: new Uint8Array([1]) }, NOW).headers.raw)).toBe(true)
+    expect(Buffer.isBuffer(checkHeaders({ raw: new Uint8Array([1]) }, NOW).raw)).toBe(true)
+  })
+
+  it('takes everything up to the limits', () => {
+    const long = { ['ä'.repeat(127)]: 'ä'.repeat(32_500) }
+    expect(checkHeaders(long, NOW)).toEqual({ 'x-cdc-published-at': NOW, ...long })
+    expect(tableBytes(checkHeaders(long, NOW))).toBeGreaterThan(65_000)
   })
 
   it('keeps a publish time that the message brings along', () => {
-    expect(checkHeaders({ 'x-cdc-published-at': 'then' }, NOW).headers).toEqual({ 'x-cdc-published-at': 'then' })
+    expect(checkHeaders({ 'x-cdc-published-at': 'then' }, NOW)).toEqual({ 'x-cdc-published-at': 'then' })
   })
 
   it.each([
@@ -197,6 +203,8 @@ describe('header check', () => {
     ['a field named __proto__', { a: JSON.parse('{"__proto__": 1}') }],
     ['a header named __proto__', JSON.parse('{"__proto__": {"a": 1}}')],
     ['a name of 256 bytes', { ['n'.repeat(256)]: 1 }],
+    ['a name of 256 bytes in 128 characters', { ['ä'.repeat(128)]: 1 }],
+    ['more than 64 KiB of longer characters', { a: 'ä'.repeat(32_750) }],
     ['more than 64 KiB together', { a: 'x'.repeat(40_000), b: 'x'.repeat(30_000) }],
     ['headers that are a list', ['a']],
     ['headers that are a Map', new Map()],
@@ -226,8 +234,8 @@ describe('header check', () => {
       i: true,
       j: [1, { k: 'l' }],
     }
-    const { headers, bytes } = checkHeaders({ ...given, m: Buffer.from('xyz') }, NOW)
-    expect(bytes).toBe(encodeTable(Buffer.alloc(1_000), headers, 0))
+    const headers = checkHeaders({ ...given, m: Buffer.from('xyz') }, NOW)
+    expect(tableBytes(headers)).toBe(encodeTable(Buffer.alloc(1_000), headers, 0))
   })
 
   it('names the header and neither its value nor control characters', () => {
@@ -239,5 +247,6 @@ describe('header check', () => {
   it('estimates the size of headers without a judgement', () => {
     expect(headersSize({ a: 'bcd' })).toBeGreaterThan(8)
     expect(headersSize({ a: 1n } as never)).toBe(0)
+    expect(headersSize(undefined)).toBeLessThan(8)
   })
 })
