@@ -18,6 +18,6 @@ export function hideCustomer({ hashKey }) {
 
 /** Changes of customers for those who may not know who they are. */
 export function customerMessages({ hashKey }) {
-  // The collection is sharded by email, so the resume token holds it; no rule reaches in there.
-  return pipe(hideCustomer({ hashKey }), changeEventMessage({ tokenHeader: false }))
+  // The collection is sharded by email, so the resume token holds it, and no rule reaches in there: no `tokenHeader`.
+  return pipe(hideCustomer({ hashKey }), changeEventMessage())
 }

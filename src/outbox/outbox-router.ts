@@ -3,7 +3,7 @@ import { assertChangeEvent } from '../change-event.js'
 import { markFactory } from '../factories.js'
 import { type EjsonMode, ejsonBytes } from '../message/ejson-encoder.js'
 import { entryId } from '../message/entry-id.js'
-import { clusterTimeOf, fullDocumentOf, secondsOf, tokenOf } from '../message/event-facts.js'
+import { clusterTimeOf, fullDocumentOf, orderOf, secondsOf } from '../message/event-facts.js'
 import { assertShortString, checkedKey, MAX_HEADER_LENGTH } from '../message/message-options.js'
 import { routingKeyTemplate } from '../message/routing-key.js'
 import { withNeeds } from '../needs.js'
@@ -91,7 +91,7 @@ function headersOf(event: ChangeStreamDocument, entry: NewOutboxEntry): { readon
     'x-cdc-aggregate-type': entry.aggregateType,
     'x-cdc-aggregate-id': entryId(entry.aggregateId),
     'x-cdc-cluster-time': clusterTimeOf(event),
-    'x-cdc-token': tokenOf(event),
+    'x-cdc-order': orderOf(event),
   }
   for (const [name, value] of Object.entries(own)) {
     if (value !== undefined && Buffer.byteLength(value) <= MAX_HEADER_LENGTH) headers[name] = value

@@ -12,7 +12,7 @@ export interface MischievousTransform {
 
 /** Shapes messages; some of them later, some not at all, as documents and faults want it. */
 export function mischievousTransform(slow: number, random: Random): MischievousTransform {
-  const shape = changeEventMessage({ routingKey: '{coll}.{operation}' })
+  const shape = changeEventMessage({ routingKey: '{coll}.{operation}', tokenHeader: true })
   let mischief: Mischief | undefined
 
   function transform(event: ChangeStreamDocument): RabbitMessage | Promise<RabbitMessage> {

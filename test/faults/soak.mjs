@@ -141,15 +141,15 @@ async function write(documents) {
 }
 
 function take(message) {
-  const token = message.properties.headers['x-cdc-token']
-  if (arrived.has(token)) {
+  const order = message.properties.headers['x-cdc-order']
+  if (arrived.has(order)) {
     copies++
     return
   }
-  arrived.set(token, true)
+  arrived.set(order, true)
   const { documentKey } = JSON.parse(message.content.toString())
-  if (token < (newest.get(documentKey?._id) ?? '')) disorder++
-  newest.set(documentKey?._id, token)
+  if (order < (newest.get(documentKey?._id) ?? '')) disorder++
+  newest.set(documentKey?._id, order)
 }
 
 /** How many of the changes that MongoDB tells of never came; waits for those under way. */
@@ -159,13 +159,13 @@ async function missing(from) {
   for (let empty = 0; empty < 3; ) {
     const event = await stream.tryNext()
     if (event === null) empty++
-    else truth.push(event._id._data)
+    else truth.push(event._id._data.slice(0, 64))
   }
   await stream.close()
   if (truth.length !== load.written) print(`MongoDB tells of ${truth.length} changes, ${load.written} were written`)
   const end = performance.now() + PATIENCE_MS
   for (;;) {
-    const lost = truth.filter(token => !arrived.has(token)).length
+    const lost = truth.filter(order => !arrived.has(order)).length
     if (lost === 0 || performance.now() > end) return lost
     await pause(200)
   }

@@ -188,6 +188,8 @@ describe('a transaction', () => {
       expect([names[1], names[2]]).toEqual([names[0], undefined])
       expect(names[4]).toBe(names[3])
       expect(names[3]).not.toBe(names[0])
+      const order = all.map(headers => headers['x-cdc-order'])
+      expect(order).toEqual([...new Set(order)].sort())
     }))
 })
 

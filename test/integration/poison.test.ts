@@ -125,22 +125,22 @@ async function expectedOf(client: MongoClient, db: Db, from: Timestamp, plan: re
   }
 }
 
-function tokensOf(received: readonly Received[]): Set<string | undefined> {
-  return new Set(received.map(({ token }) => token))
+function ordersOf(received: readonly Received[]): Set<string | undefined> {
+  return new Set(received.map(({ order }) => order))
 }
 
 async function everything(expected: readonly TrueEvent[], inbox: Inbox): Promise<void> {
   await inbox.until(
     () => complete(expected, inbox.received),
-    () => `${expected.length} events, got ${tokensOf(inbox.received).size}`,
+    () => `${expected.length} events, got ${ordersOf(inbox.received).size}`,
   )
 }
 
 /** Resolves when so many different events have arrived. */
 async function arrived(inbox: Inbox, count: number): Promise<void> {
   await inbox.until(
-    () => inbox.received.length >= count && tokensOf(inbox.received).size >= count,
-    () => `${count} events, got ${tokensOf(inbox.received).size}`,
+    () => inbox.received.length >= count && ordersOf(inbox.received).size >= count,
+    () => `${count} events, got ${ordersOf(inbox.received).size}`,
   )
 }
 
@@ -222,14 +222,14 @@ describe(`poison of every kind in the middle of 1,000 good changes (SEED=${seed}
       const { all, poison } = await expectedOf(client, db, from, plan)
       const mended: string[] = []
       let before = ''
-      for (const [kind, { token }] of poison) {
+      for (const [kind, { token, order }] of poison) {
         const wanted = { ...options, mended, onFailedEvent: random() < 0.5 ? 'stop' : 'function that stops' } as const
         if (random() < 0.4) await killedOnTheWay(wanted, inbox, placeOf(plan, kind) - 2 * maxInFlight, random)
         for (const _ of random() < 0.2 ? ['at each start', 'again'] : ['once']) {
           const process = await PipelineProcess.fork(wanted)
           await process.ended()
           expectStopped(process, kind, token)
-          expect(tokensOf(inbox.received)).not.toContain(token)
+          expect(ordersOf(inbox.received)).not.toContain(order)
           // In between, so that a position that never moves is noticed too.
           const saved = await savedToken(inbox.queue)
           expect([before, saved, token]).toEqual([before, saved, token].sort())
@@ -327,7 +327,7 @@ describe('an image that is required but missing in the middle of 1,000 good chan
         const process = await PipelineProcess.fork(options)
         await process.ended()
         expect(process.output).toContain('CDC_IMAGE_MISSING')
-        expect(tokensOf(inbox.received)).not.toContain(missing.token)
+        expect(ordersOf(inbox.received)).not.toContain(missing.order)
         expect((await savedToken(inbox.queue)) < missing.token).toBe(true)
       }
       const last = await PipelineProcess.started({ ...options, needsImages: false })

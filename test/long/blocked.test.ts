@@ -40,14 +40,14 @@ afterAll(async () => {
 
 /** Takes what arrives, and keeps no more of it than the verdict needs. */
 async function consume(): Promise<Received[]> {
-  const received: Pick<Received, 'token' | 'messageId'>[] = []
+  const received: Pick<Received, 'order' | 'messageId'>[] = []
   const channel = await connection.createChannel()
   await channel.assertQueue(queue, { durable: true })
   await channel.consume(
     queue,
     message => {
       const { headers, messageId } = message?.properties ?? {}
-      received.push({ token: headers?.['x-cdc-token'], messageId })
+      received.push({ order: headers?.['x-cdc-order'], messageId })
     },
     { noAck: true },
   )

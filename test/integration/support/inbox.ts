@@ -8,7 +8,7 @@ export interface Received {
   readonly collection: string | undefined
   readonly clusterTime: string | undefined
   /** Of the event: what stays the same on every copy. */
-  readonly token: string | undefined
+  readonly order: string | undefined
   readonly headers: Readonly<Record<string, unknown>>
   readonly properties: ConsumeMessage['properties']
   readonly routingKey: string
@@ -83,7 +83,7 @@ export class Inbox {
       operation: headers['x-cdc-operation'] as string | undefined,
       collection: headers['x-cdc-collection'] as string | undefined,
       clusterTime: headers['x-cdc-cluster-time'] as string | undefined,
-      token: headers['x-cdc-token'] as string | undefined,
+      order: headers['x-cdc-order'] as string | undefined,
       headers,
       properties,
       routingKey: fields.routingKey,

@@ -4,6 +4,8 @@ import type { Inbox, Received } from './inbox.js'
 /** An event as MongoDB tells it to a stream of the driver. */
 export interface TrueEvent {
   readonly token: string
+  /** What of it is in the header of a message. */
+  readonly order: string
   readonly operation: string
   /** Namespace and `_id`; absent for events that concern no document. */
   readonly document: string | undefined
@@ -54,6 +56,7 @@ function trueEvent(event: Document): TrueEvent {
   const id = documentKey && BSON.EJSON.stringify(documentKey._id, { relaxed: false })
   return {
     token: event._id._data,
+    order: event._id._data.slice(0, 64),
     operation: event.operationType,
     document: documentKey && `${ns.db}.${ns.coll}/${id}`,
     event,
@@ -76,7 +79,7 @@ export interface Verdict {
   readonly duplicates: number
   /** Documents of which an event arrived for the first time after a newer one. */
   readonly disordered: string[]
-  /** Tokens that came with two message ids, and message ids that came with two tokens. */
+  /** Orders that came with two message ids, and message ids that came with two orders. */
   readonly unstable: string[]
 }
 
@@ -85,29 +88,29 @@ export const flawless = { lost: [], unexpected: [], disordered: [], unstable: []
 
 /** Compares what arrived with the truth: one message per event is expected. */
 export function check(expected: readonly TrueEvent[], received: readonly Received[]): Verdict {
-  const places = new Map(expected.map(({ token, document }, place) => [token, { place, document }]))
+  const places = new Map(expected.map(({ order, document }, place) => [order, { place, document }]))
   const ids = new Map<string, string>()
-  const tokens = new Map<string, string>()
+  const orders = new Map<string, string>()
   const newest = new Map<string, number>()
   const unexpected: string[] = []
   const disordered = new Set<string>()
   const unstable = new Set<string>()
-  for (const { token = 'no token', messageId } of received) {
-    if ((tokens.get(messageId) ?? token) !== token) unstable.add(messageId)
-    tokens.set(messageId, token)
-    const known = ids.get(token)
-    if (known !== undefined && known !== messageId) unstable.add(token)
+  for (const { order = 'no order', messageId } of received) {
+    if ((orders.get(messageId) ?? order) !== order) unstable.add(messageId)
+    orders.set(messageId, order)
+    const known = ids.get(order)
+    if (known !== undefined && known !== messageId) unstable.add(order)
     if (known !== undefined) continue
-    ids.set(token, messageId)
-    const found = places.get(token)
-    if (!found) unexpected.push(token)
+    ids.set(order, messageId)
+    const found = places.get(order)
+    if (!found) unexpected.push(order)
     else if (found.document !== undefined) {
       if (found.place < (newest.get(found.document) ?? -1)) disordered.add(found.document)
       newest.set(found.document, found.place)
     }
   }
   return {
-    lost: expected.map(({ token }) => token).filter(token => !ids.has(token)),
+    lost: expected.map(({ order }) => order).filter(order => !ids.has(order)),
     unexpected,
     duplicates: received.length - ids.size,
     disordered: [...disordered],
@@ -118,8 +121,8 @@ export function check(expected: readonly TrueEvent[], received: readonly Receive
 /** Whether every event has arrived. */
 export function complete(expected: readonly TrueEvent[], received: readonly Received[]): boolean {
   if (received.length < expected.length) return false
-  const tokens = new Set(received.map(({ token }) => token))
-  return expected.every(({ token }) => tokens.has(token))
+  const orders = new Set(received.map(({ order }) => order))
+  return expected.every(({ order }) => orders.has(order))
 }
 
 /** Waits until everything since `from` is there, then judges it. Not more than `over` events would prove nothing. */

@@ -82,7 +82,7 @@ describe('the properties of a message', () => {
         'x-cdc-collection': 'orders',
         'x-cdc-cluster-time': '1701175488.0000000001',
         'x-cdc-document': 'event',
-        'x-cdc-token': '826565E0C0000000012B0229296E04',
+        'x-cdc-order': '826565E0C0000000012B0229296E04',
       },
     })
   })
@@ -234,13 +234,23 @@ describe('option `headers`', () => {
 })
 
 describe('option `tokenHeader`', () => {
-  it('keeps the token, which embeds the id, out of the message', () => {
-    expect(changeEventMessage({ tokenHeader: false })(events.insertEvent).headers).not.toHaveProperty('x-cdc-token')
+  it('sends the whole token, which embeds the id and is left out otherwise', () => {
+    const _id = { _data: `${'8265E0C00000000001'.padEnd(70, '0')}5F696400646964` }
+    const headers = (options: { tokenHeader?: boolean }) =>
+      changeEventMessage(options)({ ...events.insertEvent, _id }).headers
+    for (const options of [{}, { tokenHeader: false }]) {
+      expect(headers(options)).toMatchObject({ 'x-cdc-order': _id._data.slice(0, 64) })
+      expect(headers(options)).not.toHaveProperty('x-cdc-token')
+    }
+    expect(headers({ tokenHeader: true })).toMatchObject({
+      'x-cdc-order': _id._data.slice(0, 64),
+      'x-cdc-token': _id._data,
+    })
     expect(() => changeEventMessage({ tokenHeader: 'no' as unknown as boolean })).toThrow(/`tokenHeader`/)
   })
   it('leaves a token over 8 KB out by itself', () => {
     const withToken = (length: number) =>
-      changeEventMessage()({ ...events.insertEvent, _id: { _data: 'A'.repeat(length) } }).headers
+      changeEventMessage({ tokenHeader: true })({ ...events.insertEvent, _id: { _data: 'A'.repeat(length) } }).headers
     expect(withToken(8192)).toHaveProperty('x-cdc-token')
     expect(withToken(8193)).not.toHaveProperty('x-cdc-token')
   })
