@@ -1,6 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { SourceError } from '../errors.js'
 import type { Position, PositionOrigin, SourceRecord } from '../types.js'
+import { portionsOf } from './portions.js'
 import { timeOfToken } from './position.js'
 import type { Reader, ReaderBatch } from './reader.js'
 import { recordsOf } from './records.js'
@@ -29,7 +30,10 @@ export interface Patience {
   factor: number
 }
 
-/** The batches of one reader until it is closed or hands over, the next one always on its way while this one is worked on. */
+/**
+ * The batches of one reader, in portions, until it is closed or hands over; the next one is always on its way while this
+ * one is worked on.
+ */
 export async function* batches<E>(
   { reader, origin, probe }: OpenReader,
   position: () => Position,
@@ -68,7 +72,6 @@ export async function* batches<E>(
     for (;;) {
       const batch = await next
       if (left.signal.aborted) return // read ahead, and not wanted any more
-      const records = recordsOf<E>(batch, position(), origin)
       const goesOn = !batch.closed && !batch.handover
       if (goesOn) {
         next = read(maxAwaitTimeMS)
@@ -76,11 +79,16 @@ export async function* batches<E>(
         await turnOfTheLoop() // only now is the command really on the wire
       }
       tellOversized(batch, tell)
-      yield records
+      let any = false
+      for (const portion of portionsOf(batch)) {
+        const records = recordsOf<E>(portion, position(), origin)
+        any ||= records.length > 0
+        yield records
+      }
       if (goesOn) continue
       if (!batch.closed) return
       // A filter may hide the invalidate: then only the mark shows that there was one, and must not be met again.
-      if (records.length === 0) throw cursorClosed()
+      if (!any) throw cursorClosed()
       tell.invalidated(position())
       return
     }
@@ -91,8 +99,10 @@ export async function* batches<E>(
 }
 
 function tellOversized({ events }: ReaderBatch, tell: Supervised['tell']): void {
-  for (const { event, id = event._id._data, oversized } of events) {
-    if (oversized !== undefined) tell.oversized({ clusterTime: timeOfToken(event._id), id, outcome: oversized })
+  for (const raw of events) {
+    if (raw.oversized === undefined) continue // and not decoded yet
+    const { event, id = event._id._data, oversized } = raw
+    tell.oversized({ clusterTime: timeOfToken(event._id), id, outcome: oversized })
   }
 }
 

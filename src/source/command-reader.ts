@@ -1,7 +1,7 @@
 import type { ClientSession, Db, Document, MongoClient } from 'mongodb'
 import { settledWithin } from '../waiting.js'
 import { type BsonLibrary, EventDecoder } from './decode-event.js'
-import type { Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
+import type { ChangeEvent, RawEvent, Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
 import { replyOptions } from './reply-options.js'
 import type { Watch } from './watch.js'
 
@@ -58,7 +58,7 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
     const options = { ...replyOptions, session, fieldsAsRaw: { nextBatch: true } }
     const { cursor } = (await db.command(command, options)) as unknown as CursorReply
     cursorId = cursor.id
-    const events = (cursor.nextBatch ?? []).map(bytes => ({ event: decoder.decode(bytes), size: bytes.length }))
+    const events = (cursor.nextBatch ?? []).map(bytes => new UndecodedEvent(bytes, decoder))
     const highWaterMark = cursor.postBatchResumeToken
     return { events, closed: cursorId.isZero(), ...(highWaterMark && { highWaterMark }) }
   }
@@ -69,6 +69,31 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
   }
 
   return { nextBatch, close }
+}
+
+/** Decoded when it is its turn, and only once. */
+class UndecodedEvent implements RawEvent {
+  readonly size: number
+  readonly #bytes: Uint8Array
+  readonly #decoder: EventDecoder
+  #event: ChangeEvent | undefined
+
+  constructor(bytes: Uint8Array, decoder: EventDecoder) {
+    this.size = bytes.length
+    this.#bytes = bytes
+    this.#decoder = decoder
+  }
+
+  mayHave(name: string): boolean {
+    const { buffer, byteOffset, length } = this.#bytes
+    return Buffer.from(buffer, byteOffset, length).includes(name)
+  }
+
+  /** Throws SourceError `CDC_EVENT_UNDECODABLE`. */
+  get event(): ChangeEvent {
+    this.#event ??= this.#decoder.decode(this.#bytes)
+    return this.#event
+  }
 }
 
 /** Outside of the session, in which an abandoned getMore may still be running. */

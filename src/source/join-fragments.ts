@@ -30,7 +30,8 @@ export function joinFragments(reader: Reader, onError: (error: unknown) => never
     close: () => reader.close(),
     async nextBatch(maxTimeMs) {
       const batch = await reader.nextBatch(maxTimeMs).catch(onError)
-      const isPart = ({ event }: RawEvent): boolean => fragmentOf(event) !== undefined
+      const isPart = (raw: RawEvent): boolean =>
+        raw.mayHave?.('splitEvent') !== false && fragmentOf(raw.event) !== undefined
       if (parts.length === 0 && !batch.events.some(isPart)) return batch
       const events = batch.events.map(wholeBy).filter(whole => whole !== undefined)
       return parts.length === 0 ? { ...batch, events } : withoutMark(batch, events)
@@ -39,7 +40,7 @@ export function joinFragments(reader: Reader, onError: (error: unknown) => never
 }
 
 /** The mark of a batch that ends inside of an event would be a position there. */
-function withoutMark({ closed }: ReaderBatch, events: readonly RawEvent[]): ReaderBatch {
+function withoutMark({ closed }: ReaderBatch, events: RawEvent[]): ReaderBatch {
   return { events, closed }
 }
 

@@ -86,12 +86,13 @@ function readOne(reader: Reader, reread: Approaching['reread']): Reader {
 }
 
 async function completed(raw: RawEvent, reread: Approaching['reread']): Promise<RawEvent> {
-  const found = await reread(raw.event)
+  const { event, size, id } = raw
+  const found = await reread(event)
   if (found === undefined) {
-    markImage(raw.event, 'oversized')
-    return { ...raw, oversized: 'key-only' }
+    markImage(event, 'oversized')
+    return { event, size, ...(id !== undefined && { id }), oversized: 'key-only' }
   }
-  const event = { ...raw.event, fullDocument: found.document }
-  markImage(event, 're-read')
-  return { event, size: raw.size + found.size, oversized: 'reread' }
+  const whole = { ...event, fullDocument: found.document }
+  markImage(whole, 're-read')
+  return { event: whole, size: size + found.size, oversized: 'reread' }
 }

@@ -14,7 +14,8 @@ export interface Reader {
 
 /** One batch. */
 export interface ReaderBatch {
-  readonly events: readonly RawEvent[]
+  /** In their order; whoever works on them takes them out. */
+  readonly events: RawEvent[]
   /** The resume token after which reading can go on when all events of this batch are done. */
   readonly highWaterMark?: ResumeTokenDocument
   /** The cursor is closed: after an invalidate, which a filter may hide. */
@@ -23,10 +24,12 @@ export interface ReaderBatch {
   readonly handover?: boolean
 }
 
-/** A change event, decoded, with its size in BSON. */
+/** A change event, decoded when somebody first reads it, with its size in BSON. Never to be spread: that would lose it. */
 export interface RawEvent {
   readonly event: ChangeEvent
   readonly size: number
+  /** Whether there may be a field of this name; doesn't decode the event. Where it is absent, there may be. */
+  mayHave?(name: string): boolean
   /** Stable id of the event, where it isn't the text of its token. */
   readonly id?: string
   /** How it was read although it was too large. */

@@ -1,10 +1,11 @@
 import type { Position, PositionOrigin, SourceRecord } from '../types.js'
 import { orderingKey } from './document-key.js'
+import type { Portion } from './portions.js'
 import { positionOf } from './position.js'
-import type { RawEvent, ReaderBatch } from './reader.js'
+import type { RawEvent } from './reader.js'
 
-/** From a batch to records, each with its position: nobody has to ask a cursor where it is. Pure. */
-export function recordsOf<E>(batch: ReaderBatch, before: Position, origin: PositionOrigin): SourceRecord<E>[] {
+/** From a portion of a batch to records, each with its position: nobody has to ask a cursor where it is. Pure. */
+export function recordsOf<E>(batch: Portion, before: Position, origin: PositionOrigin): SourceRecord<E>[] {
   const records = batch.events.map(raw => recordOf<E>(raw, origin))
   const mark = batch.highWaterMark
   const last = records.at(-1)?.position ?? before

@@ -147,7 +147,7 @@ function sourceOf(events: readonly ChangeEvent[]): Source<ChangeEvent> {
   return {
     async *open() {
       const raw = events.map(event => ({ event: event as unknown as RawEvent['event'], size: 500 }))
-      yield recordsOf<ChangeEvent>({ events: raw, closed: false }, start, { deployment: 'fuzz', watch: 'all' })
+      yield recordsOf<ChangeEvent>({ events: [...raw] }, start, { deployment: 'fuzz', watch: 'all' })
     },
     startPosition: async () => start,
   }

@@ -30,7 +30,7 @@ function readerOf(...batches: (ReaderBatch | Error)[]): Reader {
   }
 }
 
-const batchOf = (events: readonly RawEvent[]): ReaderBatch => {
+const batchOf = (events: RawEvent[]): ReaderBatch => {
   const highWaterMark = events.at(-1)?.event._id
   return { events, closed: false, ...(highWaterMark && { highWaterMark }) }
 }
@@ -60,6 +60,19 @@ describe('an event that comes in parts', () => {
     const parts = fragments(event(2), 2, 2, n => new Int32(n))
     const [read] = await readAll(joinFragments(readerOf(batchOf(parts))), 1)
     expect(read?.events.map(({ oversized }) => oversized)).toEqual(['split'])
+  })
+
+  it('is looked for without decoding events that have no such field', async () => {
+    const unread: RawEvent = {
+      size: 10,
+      mayHave: name => name !== 'splitEvent',
+      get event(): never {
+        throw new Error('It was decoded')
+      },
+    }
+    const [read] = await readAll(joinFragments(readerOf({ events: [unread], closed: false })), 1)
+    expect(read?.events).toHaveLength(1)
+    expect(read?.events[0]).toBe(unread)
   })
 
   it('is whole whatever batches its parts come in, and no mark lies between them', async () => {

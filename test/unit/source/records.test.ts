@@ -3,7 +3,7 @@ import { changeEventMessage } from '../../../src/message/change-event-message.js
 import { recordsOf } from '../../../src/source/records.js'
 import { batch, event, origin, start, token } from './support.js'
 
-const recordOf = (fields: object) => recordsOf({ events: [event(5, fields)], closed: false }, start, origin)[0]
+const recordOf = (fields: object) => recordsOf({ events: [event(5, fields)] }, start, origin)[0]
 
 it('gives each event its own position, id, key, size and time', () => {
   const [first, second] = recordsOf(batch(5, 6), start, origin)
