@@ -7,7 +7,8 @@ import { queueArguments } from '../jobs.mjs'
 import { modes } from './modes.mjs'
 import { startOfBacklog, told } from './told.mjs'
 
-const PIPELINE_EVENTS = ['state', 'published', 'checkpoint', 'checkpointFailed', 'failedEvent', 'retry', 'leaseLost']
+// Without `published` and `filtered`, which come for each event and are for those who look for something.
+const PIPELINE_EVENTS = ['state', 'checkpoint', 'checkpointFailed', 'failedEvent', 'retry', 'leaseLost']
 const SOURCE_EVENTS = ['retry', 'warning', 'historyLost', 'oversized', 'oplogWindow']
 const PUBLISHER_EVENTS = ['retry', 'returned', 'confirmTimeout', 'disconnected']
 
