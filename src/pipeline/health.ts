@@ -66,8 +66,8 @@ export interface PipelineStats extends Readonly<PipelineCounters> {
   readonly peakInFlight: number
   readonly peakInFlightBytes: number
   /**
-   * Age of the oldest unsettled event in milliseconds. With nothing unsettled 0 while the source is well, otherwise the
-   * time for which it has not been.
+   * Age of the oldest unsettled event in milliseconds. With nothing unsettled 0 while source and sink are well, otherwise
+   * the time for which one of them has not been: nothing is read then. 0 in `standby`, which is not there to read.
    */
   readonly lagMs: number
   /** Settled events that would come again after a crash, beside those in flight. */
@@ -100,7 +100,7 @@ export function healthOf<E, M>({ state, terms, source, sink }: Observed<E, M>): 
 }
 
 /** Puts the statistics together. */
-export function statsOf<E, M>({ state, terms, counters, source }: Observed<E, M>): PipelineStats {
+export function statsOf<E, M>({ state, terms, counters, source, sink }: Observed<E, M>): PipelineStats {
   const { span } = terms.flow
   const checkpoint = checkpointOf(terms.flow)
   return {
@@ -110,15 +110,16 @@ export function statsOf<E, M>({ state, terms, counters, source }: Observed<E, M>
     inFlightBytes: span.bytes,
     peakInFlight: span.peakCount,
     peakInFlightBytes: span.peakBytes,
-    lagMs: lagOf(span.oldestTime, source.health?.()),
+    lagMs: state.now === 'standby' ? 0 : lagOf(span.oldestTime, [source.health?.(), sink.health?.()]),
     unsavedEvents: checkpoint.unsavedEvents,
     checkpoint,
   }
 }
 
-function lagOf(oldestTime: number | undefined, health: PartHealth | undefined): number {
-  const since = oldestTime ?? (health && !health.ok ? health.since : undefined)
-  return since === undefined ? 0 : Math.max(0, Date.now() - since)
+function lagOf(oldestTime: number | undefined, parts: readonly (PartHealth | undefined)[]): number {
+  const unwell = parts.flatMap(health => (health && !health.ok ? [health.since] : []))
+  const since = oldestTime ?? Math.min(...unwell) // infinite when all are well
+  return Math.max(0, Date.now() - since)
 }
 
 function checkpointOf<E, M>({ checkpointer }: Flow<E, M>): CheckpointSummary {

@@ -102,7 +102,9 @@ describe('two instances with a lease', () => {
     const store = new LeasingStore()
     const first = await leading(store)
     const second = await standing(store)
+    Object.assign(second.source, { health: () => ({ ok: false, since: 0, reason: 'connecting' }) })
     await vi.advanceTimersByTimeAsync(60_000)
+    expect(second.pipeline.stats().lagMs).toBe(0)
     expect(second.source.opened).toBeUndefined()
     expect(second.pipeline.health()).toMatchObject({
       state: 'standby',

@@ -42,11 +42,16 @@ describe('what a pipeline tells', () => {
     expect(pipeline.stats().lagMs).toBe(0)
   })
 
-  test('with nothing unsettled, lag is the time for which the source has not been well', async () => {
-    const { pipeline, source } = await startedBench()
+  test('with nothing unsettled, lag is the time for which source or sink has not been well', async () => {
+    const { pipeline, source, sink } = await startedBench()
     vi.setSystemTime(10_000)
+    Object.assign(sink, { health: () => ({ ok: true, since: 1000 }) })
     Object.assign(source, { health: () => ({ ok: false, since: 4000 }) })
     expect(pipeline.stats().lagMs).toBe(6000)
+    Object.assign(sink, { health: () => ({ ok: false, since: 3000 }) })
+    expect(pipeline.stats().lagMs).toBe(7000)
+    Object.assign(source, { health: () => ({ ok: true, since: 4000 }) })
+    expect(pipeline.stats().lagMs).toBe(7000)
   })
 
   test('health and stats are plain data, without tokens', async () => {
