@@ -18,8 +18,14 @@ export const plantedBugs: readonly Bug[] = [
   {
     name: 'text that is no UTF-8 goes out as it is',
     file: 'src/message/bson-to-ejson.ts',
-    snippet: 'return isUtf8(bytes.subarray(from, to))',
-    instead: 'return true',
+    snippet: 'if (!isUtf8(bytes.subarray(from, to))) return false',
+    instead: '',
+  },
+  {
+    name: 'a quote among four bytes is not seen',
+    file: 'src/message/byte-writer.ts',
+    snippet: '((small | quote | backslash | word)',
+    instead: '((small | backslash | word)',
   },
   {
     name: 'the upper half of a long is read as if it had no sign',
