@@ -87,7 +87,7 @@ export type HealthListener = (health: PartHealth) => void
  */
 export interface Source<E> {
   /**
-   * Batches of records in stream order, as the server sends them. The first batch, which may be empty, tells that the
+   * Batches of records in stream order, of whatever size. The first batch, which may be empty, tells that the
    * stream stands. One batch is asked for at a time; the source may read at most one ahead.
    */
   open(options: SourceOpenOptions): AsyncIterable<readonly SourceRecord<E>[]>

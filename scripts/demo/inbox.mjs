@@ -16,7 +16,6 @@ export async function openInbox(url, queue) {
     const received = {
       messageId,
       operation: headers['x-cdc-operation'],
-      token: headers['x-cdc-token'],
       body: JSON.parse(message.content.toString('utf8')),
     }
     channel.ack(message)

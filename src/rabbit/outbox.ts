@@ -7,6 +7,9 @@ import { NackWatch } from './nack-watch.js'
 import { isReturned, type OutboxHooks, type OutboxRow } from './outbox-row.js'
 import { nacked, unencodable, unroutable } from './publish-errors.js'
 
+/** For how long at most nothing is sent while a channel empties that is to be replaced, in milliseconds. */
+const MAX_STALE_MS = 5000
+
 /**
  * What is to be sent and what was sent, always in the order of `push`. It sends while a channel is attached; when that
  * is lost, everything without a word of the broker goes back to the front. Nothing in here rejects because of transport.
@@ -29,8 +32,9 @@ export class Outbox {
   #settled = 0
   #onIdle: (() => void)[] = []
   readonly #nacks: NackWatch
-  /** Nothing more goes over this channel; it is replaced as soon as all that it has carried is answered. */
+  /** Nothing more goes over this channel for now; it is replaced as soon as all that it has carried is answered. */
   #stale = false
+  #staleTimer: NodeJS.Timeout | undefined
   #mayPublish: () => boolean = () => true
 
   /** `nackTimeoutMs` is infinite where a nack says that the message is there already. */
@@ -71,7 +75,7 @@ export class Outbox {
   attach(channel: AmqpConfirmChannel): number {
     this.#channel = channel
     this.#writable = true
-    this.#stale = false
+    this.#endStale()
     const generation = this.#table.begin()
     channel.on('ack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, true))
     channel.on('nack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, false))
@@ -90,6 +94,7 @@ export class Outbox {
   /** The channel is gone. Returns what was unconfirmed on it: it is first in line again, in the same order. */
   detach(): OutboxRow[] {
     this.#channel = undefined
+    this.#endStale()
     this.#watch.rest()
     const taken = this.#table.takeUnconfirmed()
     this.#waiting = [...taken, ...this.#waiting.slice(this.#next)]
@@ -148,6 +153,21 @@ export class Outbox {
     this.#window = Number.POSITIVE_INFINITY
     this.#suspects = 0
     if (probed) this.#hooks.cleared()
+  }
+
+  /** Another queue may keep its confirms back: the channel isn't worth it that all others wait for that one. */
+  #beginStale(): void {
+    this.#stale = true
+    clearTimeout(this.#staleTimer)
+    this.#staleTimer = setTimeout(() => {
+      this.#stale = false
+      this.#pump()
+    }, MAX_STALE_MS)
+  }
+
+  #endStale(): void {
+    this.#stale = false
+    clearTimeout(this.#staleTimer)
   }
 
   #canSend(): boolean {
@@ -221,7 +241,7 @@ export class Outbox {
   #settle(row: OutboxRow, outcome: BrokerAnswer<AmqpReturn>): void {
     if (outcome.kind === 'ack') row.resolve()
     else if (outcome.kind === 'nack') {
-      if (this.#nacks.nacked()) this.#stale = true
+      if (this.#nacks.nacked()) this.#beginStale()
       row.reject(nacked(row))
     } else void this.#rejectUnroutable(row, outcome.info)
   }

@@ -93,8 +93,9 @@ export interface RabbitPublisherOptions {
   /**
    * For how long nothing may come back while messages are unconfirmed, in milliseconds, from 10. After that the channel
    * is replaced and one of them is sent again, the others when that is confirmed; each time waits twice as long, up
-   * to 5 minutes, until there was none for 10 minutes. Too short: duplicates while the broker is only slow. Doesn't run while the broker blocks the
-   * connection. @default 30000
+   * to 5 minutes, until there was none for 10 minutes. Too short: duplicates while the broker is only slow. Doesn't
+   * run while the broker blocks the connection. When messages are refused (nack) for so long, the channel is replaced
+   * too, as soon as all that it has carried is answered. @default 30000
    */
   readonly confirmTimeoutMs?: number
   /** For how long one attempt to connect and log in, or a step of opening a channel, may take, in milliseconds, from 10. @default 10000 */

@@ -4,7 +4,7 @@ import type { Position, PositionOrigin, SourceRecord } from '../types.js'
 import { portionsOf } from './portions.js'
 import { timeOfToken } from './position.js'
 import type { Reader, ReaderBatch } from './reader.js'
-import { recordsOf } from './records.js'
+import { recordsUpToError } from './records.js'
 import type { Supervised } from './supervise.js'
 import { guardRead } from './watchdog.js'
 
@@ -81,9 +81,10 @@ export async function* batches<E>(
       tellOversized(batch, tell)
       let any = false
       for (const portion of portionsOf(batch)) {
-        const records = recordsOf<E>(portion, position(), origin)
+        const { records, error } = recordsUpToError<E>(portion, position(), origin)
         any ||= records.length > 0
-        yield records
+        if (records.length > 0 || error === undefined) yield records
+        if (error !== undefined) throw error
       }
       if (goesOn) continue
       if (!batch.closed) return

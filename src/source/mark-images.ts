@@ -1,6 +1,6 @@
 import { hasDocument } from '../deferred-document.js'
 import { type DocumentImage, markImage } from '../document-image.js'
-import type { Reader } from './reader.js'
+import type { ChangeEvent, RawEvent, Reader } from './reader.js'
 import type { ResolvedOptions } from './source-options.js'
 
 /**
@@ -14,10 +14,34 @@ export function markImages(reader: Reader, fullDocument: ResolvedOptions['fullDo
     close: () => reader.close(),
     async nextBatch(maxTimeMs) {
       const batch = await reader.nextBatch(maxTimeMs)
-      for (const { event } of batch.events) {
-        if (event.operationType === 'update' && hasDocument(event, 'fullDocument')) markImage(event, image)
-      }
-      return batch
+      return { ...batch, events: batch.events.map(raw => new MarkedEvent(raw, image)) }
     },
+  }
+}
+
+/** Marked when it is first read, since it is decoded only then. */
+class MarkedEvent implements RawEvent {
+  readonly size: number
+  readonly id: string | undefined
+  readonly oversized: RawEvent['oversized']
+  readonly #raw: RawEvent
+  readonly #image: DocumentImage
+  #event: ChangeEvent | undefined
+
+  constructor(raw: RawEvent, image: DocumentImage) {
+    this.size = raw.size
+    this.id = raw.id
+    this.oversized = raw.oversized
+    this.#raw = raw
+    this.#image = image
+  }
+
+  get event(): ChangeEvent {
+    if (this.#event === undefined) {
+      const { event } = this.#raw
+      if (event.operationType === 'update' && hasDocument(event, 'fullDocument')) markImage(event, this.#image)
+      this.#event = event
+    }
+    return this.#event
   }
 }

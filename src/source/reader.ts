@@ -31,9 +31,9 @@ export interface RawEvent {
   /** Whether there may be a field of this name; doesn't decode the event. Where it is absent, there may be. */
   mayHave?(name: string): boolean
   /** Stable id of the event, where it isn't the text of its token. */
-  readonly id?: string
+  readonly id?: string | undefined
   /** How it was read although it was too large. */
-  readonly oversized?: OversizedOutcome
+  readonly oversized?: OversizedOutcome | undefined
 }
 
 /** What this source reads of every event; the driver's own types describe the rest. */

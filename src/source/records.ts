@@ -14,6 +14,25 @@ export function recordsOf<E>(batch: Portion, before: Position, origin: PositionO
   return records
 }
 
+/** The records up to the first event that can't be decoded: what stands before it is delivered all the same. */
+export function recordsUpToError<E>(
+  portion: Portion,
+  before: Position,
+  origin: PositionOrigin,
+): { readonly records: SourceRecord<E>[]; readonly error?: unknown } {
+  try {
+    return { records: recordsOf<E>(portion, before, origin) }
+  } catch (error) {
+    const records: SourceRecord<E>[] = []
+    try {
+      for (const raw of portion.events) records.push(recordOf<E>(raw, origin))
+    } catch {
+      // The same error as before.
+    }
+    return { records, error }
+  }
+}
+
 function recordOf<E>({ event, size, id = event._id._data }: RawEvent, origin: PositionOrigin): SourceRecord<E> {
   const position = positionOf(event._id, origin)
   const { ns, documentKey } = event

@@ -40,8 +40,8 @@ export interface Tell {
 const REFUSED_MIN_DELAY_MS = 5_000
 
 /**
- * The batches of a stream that is opened again after every fault that passes, always from the position behind the last
- * batch that was handed out. Returns on abort; throws a {@link SourceError} that can't be healed.
+ * The records of a stream that is opened again after every fault that passes, always from the position behind the last
+ * ones that were handed out. Returns on abort; throws a {@link SourceError} that can't be healed.
  */
 export async function* supervise<E>(
   start: Position,

@@ -56,7 +56,7 @@ function trueEvent(event: Document): TrueEvent {
   const id = documentKey && BSON.EJSON.stringify(documentKey._id, { relaxed: false })
   return {
     token: event._id._data,
-    order: event._id._data.slice(0, 64),
+    order: `${event._id._data.slice(0, 60)}${event.operationType === 'delete' ? 0 : 1}`,
     operation: event.operationType,
     document: documentKey && `${ns.db}.${ns.coll}/${id}`,
     event,

@@ -82,7 +82,7 @@ describe('the properties of a message', () => {
         'x-cdc-collection': 'orders',
         'x-cdc-cluster-time': '1701175488.0000000001',
         'x-cdc-document': 'event',
-        'x-cdc-order': '826565E0C0000000012B0229296E04',
+        'x-cdc-order': '826565E0C0000000012B0229296E041',
       },
     })
   })
@@ -233,17 +233,27 @@ describe('option `headers`', () => {
   })
 })
 
+describe('the header `x-cdc-order`', () => {
+  it('puts the delete before the insert where a document moves to another shard, at one time', () => {
+    const _id = { _data: '8265E0C000000000012B022C0100296E5A1004'.padEnd(80, 'A') }
+    const orderOf = (event: ChangeStreamDocument) =>
+      String(changeEventMessage()({ ...event, _id } as ChangeStreamDocument).headers?.['x-cdc-order'])
+    expect(orderOf(events.deleteEvent) < orderOf(events.insertEvent)).toBe(true)
+    expect(orderOf(events.deleteEvent).length).toBeLessThanOrEqual(64)
+  })
+})
+
 describe('option `tokenHeader`', () => {
   it('sends the whole token, which embeds the id and is left out otherwise', () => {
     const _id = { _data: `${'8265E0C00000000001'.padEnd(70, '0')}5F696400646964` }
     const headers = (options: { tokenHeader?: boolean }) =>
       changeEventMessage(options)({ ...events.insertEvent, _id }).headers
     for (const options of [{}, { tokenHeader: false }]) {
-      expect(headers(options)).toMatchObject({ 'x-cdc-order': _id._data.slice(0, 64) })
+      expect(headers(options)).toMatchObject({ 'x-cdc-order': `${_id._data.slice(0, 60)}1` })
       expect(headers(options)).not.toHaveProperty('x-cdc-token')
     }
     expect(headers({ tokenHeader: true })).toMatchObject({
-      'x-cdc-order': _id._data.slice(0, 64),
+      'x-cdc-order': `${_id._data.slice(0, 60)}1`,
       'x-cdc-token': _id._data,
     })
     expect(() => changeEventMessage({ tokenHeader: 'no' as unknown as boolean })).toThrow(/`tokenHeader`/)

@@ -44,7 +44,7 @@ describe('the document as a message', () => {
       contentType: 'application/json',
       type: 'insert',
       timestamp: 1701175488,
-      headers: { 'x-cdc-operation': 'insert', 'x-cdc-order': '826565E0C0000000012B0229296E04' },
+      headers: { 'x-cdc-operation': 'insert', 'x-cdc-order': '826565E0C0000000012B0229296E041' },
     })
   })
   it('is nothing for events that concern no document', () => {

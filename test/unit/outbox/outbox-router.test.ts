@@ -22,7 +22,7 @@ describe('outboxRouter', () => {
         'x-cdc-aggregate-type': 'order',
         'x-cdc-aggregate-id': '7',
         'x-cdc-cluster-time': '1701175488.0000000001',
-        'x-cdc-order': '826565E0C0000000012B0229296E04',
+        'x-cdc-order': '826565E0C0000000012B0229296E041',
       },
     })
   })
@@ -74,7 +74,7 @@ describe('outboxRouter', () => {
       traceparent: '00-1',
       'x-cdc-aggregate-type': 'order',
       'x-cdc-cluster-time': '1701175488.0000000001',
-      'x-cdc-order': '826565E0C0000000012B0229296E04',
+      'x-cdc-order': '826565E0C0000000012B0229296E041',
     })
     expect(outboxRouter()(inserted({ aggregateId: longest }))?.headers?.['x-cdc-aggregate-id']).toBe(longest)
   })

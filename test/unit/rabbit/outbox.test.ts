@@ -258,6 +258,30 @@ describe('outbox', () => {
     }
   })
 
+  it('goes on after five seconds where another queue keeps its confirms back', () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+    try {
+      const { channel, log, outbox, push } = attached()
+      push('a')
+      channel.emit('nack', { deliveryTag: 1, multiple: false })
+      vi.advanceTimersByTime(30_000)
+      for (const id of ['silent', 'b']) push(id)
+      channel.emit('nack', { deliveryTag: 3, multiple: false })
+      push('c')
+      vi.advanceTimersByTime(4999)
+      expect(channel.sent).toEqual(['a', 'silent', 'b'])
+      vi.advanceTimersByTime(1)
+      expect(channel.sent).toEqual(['a', 'silent', 'b', 'c'])
+      channel.ack(4)
+      expect(log.at(-1)).toBe('c ok')
+      channel.emit('nack', { deliveryTag: 2, multiple: false })
+      outbox.rejectAll(() => new Error('closed'))
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('sends suspects one at a time, and goes on at full speed when they are through', () => {
     const { log, outbox, push } = setUp()
     outbox.attach(new FakeChannel().asChannel)

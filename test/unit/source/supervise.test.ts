@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { ReaderBatch } from '../../../src/source/reader.js'
+import { SourceError } from '../../../src/errors.js'
+import type { RawEvent, ReaderBatch } from '../../../src/source/reader.js'
 import { supervise } from '../../../src/source/supervise.js'
 import type { SourceRecord } from '../../../src/types.js'
 import { type Answer, batch, event, FakeServer, origin, serverError, start, times, token } from './support.js'
@@ -55,6 +56,24 @@ describe('after a fault that passes', () => {
     const server = new FakeServer([[batch(), { ...batch(2), highWaterMark: token(7) }, reset], [batch(8)]])
     expect(times(await readAll(server))).toEqual([2, 8])
     expect(server.openedAt[1]).toMatchObject({ kind: 'highWaterMark', clusterTime: { t: 7 } })
+  })
+
+  it('hands out what stands before an event that can not be decoded, and goes no further', async () => {
+    const undecodable: RawEvent = {
+      size: 10,
+      get event(): never {
+        throw new SourceError('CDC_EVENT_UNDECODABLE', 'no BSON')
+      },
+    }
+    const events = [...batch(1, 2).events, undecodable, ...batch(3).events]
+    const server = new FakeServer([[{ events, closed: false }]])
+    const got: Records = []
+    const failed = (async () => {
+      for await (const some of supervise(start, server.abort.signal, server.supervised()))
+        got.push(...(some as Records))
+    })()
+    await expect(failed).rejects.toMatchObject({ code: 'CDC_EVENT_UNDECODABLE' })
+    expect(got).toMatchObject([{ id: token(1, 1)._data }, { id: token(2, 2)._data }])
   })
 
   it('does not count a batch that was read ahead but never handed out', async () => {
