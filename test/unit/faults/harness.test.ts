@@ -78,7 +78,7 @@ describe.each([
   it('looks for one while the pipeline has none just now', async () => {
     let looks = 0
     const sent: unknown[] = []
-    const toArray = async () => (++looks < 3 ? [] : [operation])
+    const toArray = async () => (++looks < 6 ? [] : [operation])
     const db = () => ({ aggregate: () => ({ toArray }), command: async (command: unknown) => void sent.push(command) })
     await faultOf(kind).run({ world: { admin: { db } }, lengthMs: 4 } as unknown as Stage)
     expect(sent[0]).toEqual(kill)
