@@ -1,6 +1,7 @@
 // What the command line says.
 
 import { parseArgs } from 'node:util'
+import { commandLine } from '../scripts/command-line.mjs'
 
 /** Every part of the benchmark, in the order in which they run: latency wants the capacity that catch-up has found. */
 export const GROUPS = ['catch-up', 'modes', 'latency', 'hot', 'memory', 'backlog', 'foreign']
@@ -15,12 +16,21 @@ const NUMBERS = {
   inserts: 2_000, // at 200 per second
 }
 
+const USAGE = `npm run bench [-- --only ${GROUPS.join()} --debezium ${Object.entries(NUMBERS)
+  .map(([name, value]) => `--${name} ${value}`)
+  .join(' ')}]`
+
 /** Prints what is wrong, and ends the process. */
 export function readFlags() {
+  return commandLine(USAGE, flagsOf)
+}
+
+function flagsOf(args) {
   const options = Object.fromEntries(
     Object.entries(NUMBERS).map(([name, value]) => [name, { type: 'string', default: String(value) }]),
   )
   const { values } = parseArgs({
+    args,
     options: { ...options, only: { type: 'string', default: GROUPS.join() }, debezium: { type: 'boolean' } },
   })
   const only = values.only.split(',')
@@ -34,6 +44,5 @@ export function readFlags() {
 }
 
 function refuse(expected, got) {
-  console.error(`Expected ${expected}, got ${got}`)
-  process.exit(2)
+  throw new Error(`Expected ${expected}, got ${got}`)
 }

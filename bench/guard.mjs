@@ -6,7 +6,9 @@
 //   --planted  measures with a slow-down planted, which has to be found
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { BSON, ObjectId, Timestamp } from 'mongodb'
+import { commandLine } from '../scripts/command-line.mjs'
 import { bundle } from '../test/faults/bundle.mjs'
 import { median, spread } from './figures.mjs'
 import { openSinkhole } from './sinkhole.mjs'
@@ -29,8 +31,11 @@ const SLOW_DOWN = {
   instead: 'ejsonBody(body, mode); return ejsonBody({ fields: decodedBody(body) }, mode)',
 }
 
-const planted = process.argv.includes('--planted')
-const record = process.argv.includes('--record')
+const flag = { type: 'boolean', default: false }
+const { planted, record } = commandLine(
+  'npm run bench:guard [-- --record | --planted]',
+  args => parseArgs({ args, options: { planted: flag, record: flag } }).values,
+)
 const parts = await import(await bundle('../../bench/hot-path', planted ? SLOW_DOWN : undefined))
 const recorded = record ? undefined : JSON.parse(readFileSync(FILE, 'utf8')).ratio
 const raw = Array.from({ length: EVENTS }, (_, index) => Buffer.from(BSON.serialize(eventAt(index))))

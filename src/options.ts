@@ -29,7 +29,12 @@ function describe(value: unknown): string {
 
 /** Refuses an option that is not in `known`, so that a misspelt one is never silently ignored. */
 export function assertKnown(owner: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) fail(`options of ${owner}`, 'an object', options)
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new OptionsError(
+      'CDC_OPTION_INVALID',
+      `Expected the options of ${owner} to be an object, got ${describe(options)}`,
+    )
+  }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const text = `Unknown option \`${name.slice(0, 60)}\` of ${owner}; expected one of ${known.join(', ')}`

@@ -5,13 +5,16 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { MongoClient } from 'mongodb'
+import { commandLine } from '../command-line.mjs'
 import { startServices } from '../services/index.mjs'
 import { check, isGood, readTruth } from './check.mjs'
 import { crawl, planned } from './crawler.mjs'
 import { openInbox } from './inbox.mjs'
 import { printIntroduction, printKeepHelp, printResult, printSample, progress, say } from './report.mjs'
 
-const { values: flags } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
+const { values: flags } = commandLine('npm run demo [-- --keep]', args =>
+  parseArgs({ args, options: { keep: { type: 'boolean', default: false } } }),
+)
 // Ours alone, also on servers that MONGODB_URI and AMQP_URL name.
 const DATABASE = 'mongo_rabbit_cdc_demo'
 const QUEUE = 'mongo-rabbit-cdc-demo'

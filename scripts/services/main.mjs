@@ -1,13 +1,13 @@
 // `npm run services [-- --nodes 3]`: both services in the foreground, until Ctrl+C.
 import { parseArgs } from 'node:util'
+import { commandLine } from '../command-line.mjs'
 import { startServices } from './index.mjs'
 
-const { values } = parseArgs({ options: { nodes: { type: 'string', default: '1' } } })
-const nodes = Number(values.nodes)
-if (nodes !== 1 && nodes !== 3) {
-  console.error(`\`--nodes\`: expected 1 or 3, got ${values.nodes}`)
-  process.exit(2)
-}
+const nodes = commandLine('npm run services [-- --nodes 1|3]', args => {
+  const { values } = parseArgs({ args, options: { nodes: { type: 'string', default: '1' } } })
+  if (values.nodes === '1' || values.nodes === '3') return values.nodes === '1' ? 1 : 3
+  throw new Error(`Expected \`--nodes\` to be 1 or 3, got ${values.nodes}`)
+})
 
 /** @type {import('./index.mjs').Services | undefined} */
 let services

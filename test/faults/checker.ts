@@ -1,6 +1,8 @@
+import { commandLine } from '../../scripts/command-line.mjs'
 import { countOf, type Verdict } from './check-history.js'
+import { CHECKER_USAGE, parseWanted } from './options.js'
 import type { Plan } from './plan.js'
-import { type PlantedBug, plantedBugs } from './planted-bugs.js'
+import type { PlantedBug } from './planted-bugs.js'
 import { describeFault, describeViolations, say, seconds } from './report.js'
 import { keepOrRemove, openSession, type Session } from './session.js'
 import type { Settings } from './settings.js'
@@ -23,7 +25,7 @@ const RECOVER_MS = 12_000
 
 /** `npm run test:checker`: bugs in the pipeline that the checker has to find. Returns the exit code. */
 export async function main(args: readonly string[], tools: Tools): Promise<number> {
-  const wanted = plantedBugs.filter(({ name }) => args.every(arg => name.includes(arg)))
+  const wanted = commandLine(CHECKER_USAGE, parseWanted, args)
   const session = openSession(tools)
   const rows: string[] = []
   let failed = 0

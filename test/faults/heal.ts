@@ -14,7 +14,8 @@ export async function heal(world: World, child: PipelineChild, executed: readonl
   if (executed.every(({ error }) => error === undefined)) return
   await rabbit.rabbitmqctl('status').catch(() => rabbit.restart())
   await rabbit.rabbitmqctl('set_vm_memory_high_watermark', 'absolute', '512MiB')
-  await rabbit.rabbitmqctl('clear_vhost_limits', '-p', vhost.name)
+  // Both refuse to clear what isn't set.
+  await rabbit.rabbitmqctl('clear_vhost_limits', '-p', vhost.name).catch(() => {})
   await rabbit.rabbitmqctl('clear_policy', '-p', vhost.name, 'full').catch(() => {})
   await world.grant()
   const off = { configureFailPoint: 'failCommand', mode: 'off' }

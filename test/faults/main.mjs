@@ -7,7 +7,7 @@ try {
   const { main } = await import(await bundle(program))
   process.exitCode = await main(args, { startServices, tcpProxy, bundle })
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+  process.stderr.write(`could not check: ${error instanceof Error ? error.stack : error}\n`)
   process.exitCode = 1
 }
 // Sockets of a driver that was cut off may hold the process for long.

@@ -1,12 +1,13 @@
+import { commandLine } from '../../scripts/command-line.mjs'
 import type { Executed } from './execute.js'
 import { faults } from './faults/index.js'
-import { parseOptions } from './options.js'
+import { FAULTS_USAGE, parseOptions } from './options.js'
 import { planOf } from './plan.js'
 import {
   countKinds,
   describeFault,
-  describeKinds,
   describePlan,
+  describeSummary,
   describeVerdict,
   describeViolations,
   say,
@@ -19,20 +20,20 @@ const MINUTES_FOR_ALL_KINDS = 20
 
 /** `npm run test:faults`: faults of every kind in a real deployment under load. Returns the exit code. */
 export async function main(args: readonly string[], tools: Tools): Promise<number> {
-  const { seeds, minutes } = parseOptions(args)
+  const { seeds, minutes } = commandLine(FAULTS_USAGE, parseOptions, args)
   say(`seed ${seeds[0]}${seeds.length > 1 ? ` and the ${seeds.length - 1} after it` : ''}, ${minutes} min each`)
   const program = await tools.bundle('child')
   const session = openSession(tools)
   const executed: Executed[] = []
   let failed = 0
+  let unchecked = 0
   try {
     for (const seed of seeds) {
       const plan = planOf(seed, minutes, faults)
       if (seeds.length === 1) say(describePlan(plan))
-      const ok = await runSeed(seed)
-      if (!ok) failed += 1
+      await runSeed(seed)
 
-      async function runSeed(seed: number): Promise<boolean> {
+      async function runSeed(seed: number): Promise<void> {
         const onFault = (fault: Executed): void => {
           executed.push(fault)
           if (seeds.length === 1 || fault.error !== undefined) say(describeFault(fault))
@@ -41,26 +42,24 @@ export async function main(args: readonly string[], tools: Tools): Promise<numbe
           const outcome = await session.run(plan, { program, onFault })
           say(describeVerdict(seed, outcome.verdict, outcome.executed))
           const kept = await keepOrRemove(outcome, plan)
-          if (kept === undefined) return true
+          if (kept === undefined) return
+          failed += 1
           say(describeViolations(outcome.verdict))
           say(`  kept in ${kept}`)
         } catch (error) {
-          say(`seed ${seed}: FAILED, ${error instanceof Error ? error.stack : error}`)
+          unchecked += 1
+          say(`seed ${seed}: could not check: ${error instanceof Error ? error.stack : error}`)
         }
         say(`  again: npm run test:faults -- --seed ${seed} --minutes ${minutes}`)
-        return false
       }
     }
   } finally {
     await session.end()
   }
-  const counts = countKinds(faults, executed)
-  const missed = [...counts.values()].filter(count => count === 0).length
+  const missed = [...countKinds(faults, executed).values()].filter(count => count === 0).length
   const uncovered = missed > 0 && seeds.length * minutes >= MINUTES_FOR_ALL_KINDS
-  say(
-    `${seeds.length - failed} of ${seeds.length} seeds ok, ${executed.length} faults of ${counts.size - missed} kinds`,
-  )
-  say(describeKinds(counts))
-  if (uncovered) say(`FAILED: ${missed} kinds of fault never came about`)
-  return failed > 0 || uncovered ? 1 : 0
+  const tally = { seeds: seeds.length, failed, unchecked }
+  say(describeSummary(tally, faults, executed, seeds.length > 1 || uncovered))
+  if (uncovered) say(`incomplete: ${missed} kinds of fault never came about`)
+  return failed + unchecked > 0 || uncovered ? 1 : 0
 }

@@ -14,14 +14,15 @@ export function describePlan({ seed, minutes, settings, steps }: Plan): string {
 }
 
 export function describeFault({ kind, atMs, tookMs, error }: Executed): string {
-  return `  ${seconds(atMs).padStart(7)}  ${kind}, ${seconds(tookMs)}${error === undefined ? '' : `: FAILED, ${error}`}`
+  return `  ${seconds(atMs).padStart(7)}  ${kind}, ${seconds(tookMs)}${error === undefined ? '' : `: did not come about, ${error}`}`
 }
 
 /** One line. */
 export function describeVerdict(seed: number, verdict: Verdict, executed: readonly Executed[]): string {
   const { events, copies, deadLetters, peakEvents, peakBytes, recoveryMs, lateCopies } = verdict.figures
+  const broken = executed.filter(({ error }) => error !== undefined).length
   const counts = [
-    `${executed.length} faults`,
+    `${executed.length - broken} faults${broken === 0 ? '' : ` (${broken} more did not come about)`}`,
     `${events} events`,
     `${countOf(verdict, 'lost')} lost`,
     `${countOf(verdict, 'unexpected')} unexpected`,
@@ -50,11 +51,37 @@ export function countKinds(kinds: readonly Kind[], executed: readonly Executed[]
   return counts
 }
 
-export function describeKinds(counts: ReadonlyMap<string, number>): string {
-  const reached = [...counts].filter(([, count]) => count > 0).map(([name, count]) => `${count} × ${name}`)
-  const missed = [...counts].filter(([, count]) => count === 0).map(([name]) => name)
-  const lines = [`faults: ${reached.join(', ')}`]
-  if (missed.length > 0) lines.push(`not reached: ${missed.join(', ')}`)
+/** How the seeds ended. */
+export interface Tally {
+  readonly seeds: number
+  /** The guarantee was broken. */
+  readonly failed: number
+  /** The harness itself failed: nothing is said of the guarantee. */
+  readonly unchecked: number
+}
+
+/** The last lines; which kinds were missed is told where all were to be met. */
+export function describeSummary(
+  { seeds, failed, unchecked }: Tally,
+  kinds: readonly Kind[],
+  executed: readonly Executed[],
+  all: boolean,
+): string {
+  const counts = [...countKinds(kinds, executed)]
+  const reached = counts.filter(([, count]) => count > 0)
+  const met = executed.filter(({ error }) => error === undefined)
+  const broken = executed.filter(({ error }) => error !== undefined).map(({ kind }) => kind)
+  const ends = [
+    `${seeds - failed - unchecked} of ${seeds} seeds ok`,
+    ...(failed > 0 ? [`${failed} FAILED`] : []),
+    ...(unchecked > 0 ? [`${unchecked} could not be checked`] : []),
+    `${met.length} faults of ${reached.length} kinds`,
+  ]
+  const lines = [ends.join(', ')]
+  if (reached.length > 0) lines.push(`faults: ${reached.map(([name, count]) => `${count} × ${name}`).join(', ')}`)
+  if (broken.length > 0) lines.push(`did not come about: ${broken.join(', ')}`)
+  const missed = counts.filter(([, count]) => count === 0).map(([name]) => name)
+  if (all && missed.length > 0) lines.push(`not reached: ${missed.join(', ')}`)
   return lines.join('\n')
 }
 

@@ -1,7 +1,9 @@
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { withDeadline } from '../../src/waiting.js'
+import type { Executed } from './execute.js'
 import type { Plan } from './plan.js'
 import { say } from './report.js'
 import { type Begun, type Outcome, type RunOptions, runPlan } from './run.js'
@@ -40,19 +42,28 @@ export function openSession(tools: Tools): Session {
   }
 
   async function run(plan: Plan, options: RunOptions): Promise<Outcome> {
-    world ??= startWorld(tools, line => say(line))
     const longestMs = plan.minutes * 240_000 + 300_000
+    const executed: Executed[] = []
+    folder = undefined
     const onBegin = (begun: Begun): void => {
       endRun = begun.end
       folder = begun.folder
     }
+    const onFault = (fault: Executed): void => {
+      executed.push(fault)
+      options.onFault?.(fault)
+    }
     try {
-      const running = runPlan(await world, plan, { ...options, onBegin })
+      world ??= startWorld(tools, line => say(line))
+      const running = runPlan(await world, plan, { ...options, onBegin, onFault })
       return await withDeadline(running, longestMs, () => {
         throw new Error(`The run was not over within ${longestMs} ms`)
       })
     } catch (error) {
-      if (folder !== undefined) say(`  kept in ${folder}`)
+      // Beside the log and the output of the pipeline's process, where it came to that.
+      folder ??= mkdtempSync(join(tmpdir(), 'cdc-nemesis-'))
+      await writeFile(join(folder, 'plan.json'), JSON.stringify({ plan, executed, error: String(error) }, null, 2))
+      say(`  kept in ${folder}`)
       // Who knows what it has left broken.
       await end()
       throw error

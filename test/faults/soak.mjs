@@ -7,13 +7,18 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import amqp from 'amqplib'
 import { MongoClient } from 'mongodb'
+import { commandLine } from '../../scripts/command-line.mjs'
 import { startServices, tcpProxy } from '../../scripts/services/index.mjs'
 import { describeSample, heading, judge } from './soak-verdict.mjs'
 
-const { values: flags } = parseArgs({
-  options: { minutes: { type: 'string', default: '30' }, writes: { type: 'string', default: '200' } },
+const [minutes, writesPerSecond] = commandLine('npm run test:soak [-- --minutes 30 --writes 200]', args => {
+  const options = { minutes: { type: 'string', default: '30' }, writes: { type: 'string', default: '200' } }
+  const { values } = parseArgs({ args, options })
+  return ['minutes', 'writes'].map(name => {
+    if (Number(values[name]) > 0) return Number(values[name])
+    throw new Error(`Expected \`--${name}\` to be a number above 0, got ${values[name]}`)
+  })
 })
-const [minutes, writesPerSecond] = [Number(flags.minutes), Number(flags.writes)]
 const SAMPLE_EVERY_MS = Math.min(30_000, (minutes * 60_000) / 12)
 /** Long enough for a checkpoint, an empty batch and a heartbeat of the driver. */
 const REST_MS = Math.min(3_000, SAMPLE_EVERY_MS / 3)

@@ -1,19 +1,14 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { commandLine } from '../../scripts/command-line.mjs'
 import { SHAPES } from './compare-events.js'
 import { fuzzDocuments, fuzzEvents } from './fuzz.js'
 
+const USAGE = 'npm run test:fuzz [-- --documents 1000000 --events 20000 --seed 7]'
+
 /** `npm run test:fuzz`. Returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  const text = { type: 'string' } as const
-  const { values } = parseArgs({ args: [...args], options: { documents: text, events: text, seed: text } })
-  const seed = Number(values.seed ?? randomInt(2 ** 31))
-  const documents = Number(values.documents ?? 1_000_000)
-  const events = Number(values.events ?? Math.ceil(documents / 50))
-  if (![seed, documents, events].every(number => Number.isSafeInteger(number) && number >= 0)) {
-    say('Expected `--documents`, `--events` and `--seed` to be whole numbers from 0')
-    return 1
-  }
+  const { seed, documents, events } = commandLine(USAGE, numbersOf, args)
   say(`seed ${seed}`)
 
   const since = performance.now()
@@ -29,6 +24,17 @@ export async function main(args: readonly string[]): Promise<number> {
   const { user, system } = process.cpuUsage()
   say(`${((performance.now() - since) / 1000).toFixed(0)} s, ${((user + system) / 1e6).toFixed(0)} s of CPU`)
   return 0
+}
+
+function numbersOf(args: string[]): { seed: number; documents: number; events: number } {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({ args, options: { documents: text, events: text, seed: text } })
+  const seed = Number(values.seed ?? randomInt(2 ** 31))
+  const documents = Number(values.documents ?? 1_000_000)
+  const events = Number(values.events ?? Math.ceil(documents / 50))
+  if ([seed, documents, events].every(number => Number.isSafeInteger(number) && number >= 0))
+    return { seed, documents, events }
+  throw new Error('Expected `--documents`, `--events` and `--seed` to be whole numbers from 0')
 }
 
 function fail(found: string): number {

@@ -37,7 +37,9 @@ const PEERS = ['mongodb', 'amqplib', 'typescript', '@types/node']
 /** Packs this package and installs it beside these packages, all from npm's cache where it can. */
 export async function installApp({ peers: names = PEERS }: { peers?: readonly string[] } = {}): Promise<InstalledApp> {
   const folder = mkdtempSync(join(tmpdir(), 'mrc-app-'))
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
+  // Built before: the hook would build once more for each file of tests, and take `dist` away from the others meanwhile.
+  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
+  const { stdout } = await run('npm', pack, { cwd: root })
   const tarball = join(folder, JSON.parse(stdout)[0].filename)
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const peers = names.map(name => `${name}@${devDependencies[name]}`)

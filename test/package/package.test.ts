@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import amqp from 'amqplib'
@@ -92,6 +93,22 @@ console.log(JSON.stringify([process.getActiveResourcesInfo().filter(kind => !/Pi
       expect(platforms.filter(name => lock.packages[`node_modules/${name}`] === undefined)).toEqual([])
     }
   })
+})
+
+it('`npm pack` of a fresh checkout builds what it packs', async () => {
+  const checkout = mkdtempSync(join(tmpdir(), 'mrc-checkout-'))
+  try {
+    for (const name of ['src', 'package.json', 'tsconfig.json', 'tsup.config.ts', 'README.md', 'LICENSE'])
+      cpSync(join(root, name), join(checkout, name), { recursive: true })
+    symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd: checkout })
+    // What is printed before is npm's line about the hook.
+    const [packed] = JSON.parse(stdout.slice(stdout.search(/^\[/m)))
+    const paths = packed.files.map(({ path }: { path: string }) => path)
+    expect(paths).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts']))
+  } finally {
+    rmSync(checkout, { recursive: true, force: true })
+  }
 })
 
 describe('the README', () => {

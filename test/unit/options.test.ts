@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { assertBoolean, assertOneOf, assertText, DAY_MS, resolveBackOff } from '../../src/options.js'
+import { assertBoolean, assertKnown, assertOneOf, assertText, DAY_MS, resolveBackOff } from '../../src/options.js'
 
 describe('the delays between attempts', () => {
   it('raise the longest to the shortest when only that is given', () => {
@@ -28,6 +28,17 @@ describe('an option that is wrong', () => {
 
   it('is not shown where any text was expected, which may be a secret', () => {
     expect(() => assertText('a', 'secret', 3)).toThrow('at most 3 bytes long in UTF-8, got 6')
+  })
+
+  it.each([
+    [true, 'true'],
+    [null, 'null'],
+    [[], 'an array of 0'],
+    [[{ ttlMs: 1 }], 'an array of 1'],
+  ])('is refused where options are expected and %j is given', (options, got) => {
+    expect(() => assertKnown('`lease`', options as never, ['ttlMs'])).toThrow(
+      `Expected the options of \`lease\` to be an object, got ${got}`,
+    )
   })
 
   it('is refused where it holds half a character, which would go out as another one', () => {

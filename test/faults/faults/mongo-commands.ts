@@ -13,9 +13,17 @@ export async function failing(stage: Stage, data: Document, mode: Document | str
   await world.onMember(node, { ...failCommand, mode: 'off' })
 }
 
-/** A fault that met nothing has not come about. */
-function assertMet(count: number, what: string): void {
-  if (count === 0) throw new Error(`No ${what} of the pipeline was there`)
+/** A pipeline that opens again has neither read nor cursor for a while. */
+const LOOK_FOR_MS = 10_000
+const LOOK_EVERY_MS = 50
+
+/** Kills until something was there to be killed: a fault that met nothing has not come about. */
+async function met(what: string, kill: () => Promise<number>): Promise<void> {
+  const end = performance.now() + LOOK_FOR_MS
+  while ((await kill()) === 0) {
+    if (performance.now() > end) throw new Error(`No ${what} of the pipeline was there within ${LOOK_FOR_MS} ms`)
+    await sleep(LOOK_EVERY_MS)
+  }
 }
 
 /** Operations and cursors of the pipeline's own client. */
@@ -27,35 +35,37 @@ async function operations({ world: { admin } }: Stage): Promise<Document[]> {
     .toArray()
 }
 
+/** Returns how many there were. */
+async function killReads(stage: Stage): Promise<number> {
+  const reads = (await operations(stage)).filter(({ opid, command }) => opid && command?.getMore !== undefined)
+  for (const { opid } of reads) await stage.world.admin.db('admin').command({ killOp: 1, op: opid })
+  return reads.length
+}
+
+/** Returns how many there were. */
+async function killCursors(stage: Stage): Promise<number> {
+  const open = (await operations(stage)).filter(({ cursor }) => cursor)
+  for (const { ns, cursor } of open) {
+    const [database, ...collection] = String(ns).split('.')
+    const command = { killCursors: collection.join('.'), cursors: [cursor.cursorId] }
+    await stage.world.admin.db(database).command(command)
+  }
+  return open.length
+}
+
 /** What a server says when it is interrupted, steps down, shuts down, or knows nothing of a cursor any more. */
 const PASSING = [11601, 43, 91, 189, 50, 262, 8, 6, 234]
 
 /** MongoDB kills or fails what the pipeline asks it. */
 export const mongoCommands = family('mongodb', {
   'reads are killed': async stage => {
-    let killed = 0
-    for (let i = 0; i < 3; i++) {
-      const reads = (await operations(stage)).filter(({ command }) => command?.getMore !== undefined && command)
-      for (const { opid } of reads) {
-        if (!opid) continue
-        await stage.world.admin.db('admin').command({ killOp: 1, op: opid })
-        killed += 1
-      }
+    await met('read', () => killReads(stage))
+    for (let i = 0; i < 2; i++) {
       await sleep(stage.lengthMs / 4)
+      await killReads(stage)
     }
-    assertMet(killed, 'read')
   },
-  'cursors are killed': async stage => {
-    let killed = 0
-    for (const { ns, cursor } of await operations(stage)) {
-      if (!cursor) continue
-      killed += 1
-      const [database, ...collection] = String(ns).split('.')
-      const killCursors = collection.join('.')
-      await stage.world.admin.db(database).command({ killCursors, cursors: [cursor.cursorId] })
-    }
-    assertMet(killed, 'cursor')
-  },
+  'cursors are killed': stage => met('cursor', () => killCursors(stage)),
   'all sessions are killed': async ({ world }) => void (await world.admin.db('admin').command({ killAllSessions: [] })),
   'reads fail': stage =>
     failing(stage, { failCommands: ['getMore'], errorCode: stage.random.pick(PASSING) }, { times: 3 }),

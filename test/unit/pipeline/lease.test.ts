@@ -694,6 +694,7 @@ describe('the option `lease`', () => {
       expect(make({ ttlMs })).toThrow('Expected `lease.ttlMs` to be a whole number from 1000 to 600000')
     }
     expect(make({ ttlMs: 1_000, ttl: 5 })).toThrow('Unknown option `ttl` of `lease`')
-    expect(make(null)).toThrow('Expected `options of `lease`` to be an object')
+    expect(make(null)).toThrow('Expected the options of `lease` to be an object')
+    expect(make([])).toThrow('Expected the options of `lease` to be an object')
   })
 })
