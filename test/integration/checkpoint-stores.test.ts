@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Binary, BSON, Decimal128, type Document, Double, Int32, Long, MongoClient, ObjectId, UUID } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type MongoService, startMongo } from '../../scripts/services/index.mjs'
 import { mongoCheckpointStore } from '../../src/checkpoint/mongo-checkpoint-store.js'
 import { checkpoint, checkpointStoreContract, eventPosition, expectSame } from '../unit/checkpoint/contract.js'
 import { until } from './support/waiting.js'
@@ -234,5 +235,94 @@ describe('the lease in the mongo store', () => {
       message: expect.stringContaining('Could not acquire the lease in the collection'),
     })
     await away.close()
+  })
+})
+
+describe('the mongo store whose user is dropped and made again', () => {
+  const [user, pwd] = ['keeper', 'pa55/w:rd@x']
+  const request = { name: 'orders', holder: 'a', ttlMs: 60_000 }
+  const refused = {
+    code: 'CDC_CHECKPOINT_FAILED',
+    retryable: false,
+    hint: expect.stringContaining('check user name, password'),
+  }
+  let mongo: MongoService
+  let admin: MongoClient
+  let own: string
+  beforeAll(async () => {
+    mongo = await startMongo({ auth: true })
+    admin = await new MongoClient(mongo.adminUri as string).connect()
+    own = mongo.uri.replace('mongodb://', `mongodb://${user}:${encodeURIComponent(pwd)}@`).concat('&authSource=admin')
+  })
+  afterAll(async () => {
+    await admin?.close()
+    await mongo?.stop()
+  })
+  afterEach(() => drop().catch(() => undefined))
+
+  const create = (): Promise<unknown> =>
+    admin.db('admin').command({ createUser: user, pwd, roles: [{ role: 'readWrite', db: 'cdc' }] })
+  const drop = (): Promise<unknown> => admin.db('admin').command({ dropUser: user })
+
+  /** Of all clients that the stores have made. */
+  const connections = async (): Promise<number> => {
+    const operations = admin.db('admin').aggregate([{ $currentOp: { allUsers: true, idleConnections: true } }])
+    return (await operations.toArray()).filter(({ appName }) => appName === 'mongo-rabbit-cdc').length
+  }
+
+  const outcomes = async (calls: readonly (() => Promise<unknown> | undefined)[], how: string): Promise<unknown[]> => {
+    const caught = async (call: () => Promise<unknown> | undefined): Promise<unknown> => {
+      return await call()?.catch((error: unknown) => error)
+    }
+    if (how === 'at once') return await Promise.all(calls.map(caught))
+    const found: unknown[] = []
+    for (const call of calls) found.push(await caught(call))
+    return found
+  }
+
+  // At once the driver needs new connections, whose log-in fails, and forgets the old ones by itself.
+  it.each(['one after the other', 'at once'])(
+    'with a `uri` logs in anew with the next call, also where calls were refused %s',
+    async how => {
+      await create()
+      const store = mongoCheckpointStore({ uri: own })
+      const lease = await store.acquire?.({ ...request, holder: how })
+      const epoch = lease?.epoch ?? 0
+      const save = (): Promise<void> => store.save(checkpoint({ epoch }))
+      await save()
+      await drop()
+      for (let round = 0; round < 3; round += 1) {
+        const calls = [save, () => lease?.renew(), () => store.load('orders'), () => store.acquire?.(request)]
+        for (const error of await outcomes(calls, how)) expect(error).toMatchObject({ code: 'CDC_CHECKPOINT_FAILED' })
+        await expect(save()).rejects.toMatchObject(refused)
+      }
+      await create()
+      await save()
+      expect(await lease?.renew()).toBe(true) // the same lease
+      expectSame(await store.load('orders'), checkpoint())
+      await lease?.release()
+      const next = await store.acquire?.({ ...request, holder: 'b' })
+      expect(next?.epoch).toBe(epoch + 1)
+      await next?.release()
+      expect(await connections()).toBeGreaterThan(0)
+      await store.close?.()
+      await until(
+        async () => (await connections()) === 0,
+        () => 'no client is left open',
+        { ms: 10_000 },
+      )
+    },
+  )
+
+  it('with a `client` is refused until that is made anew, as its owner alone can do', async () => {
+    await create()
+    const application = new MongoClient(own)
+    const store = mongoCheckpointStore({ client: application, collection: 'others' })
+    await store.save(checkpoint())
+    await drop()
+    await expect(store.save(checkpoint())).rejects.toMatchObject(refused)
+    await create()
+    await expect(store.save(checkpoint())).rejects.toMatchObject(refused)
+    await application.close()
   })
 })
