@@ -16,12 +16,21 @@ export interface TenureOptions {
   readonly stopwatch: () => Stopwatch
 }
 
+/** A failed attempt to get or to renew a lease, as it is told. */
+export interface LeaseFailure {
+  readonly error: unknown
+  /** How many have failed in a row. */
+  readonly attempt: number
+  /** Until the next one, in milliseconds. */
+  readonly delayMs: number
+}
+
 /** What a tenure tells. */
 export interface TenureHooks {
   /** Told once, in a microtask of its own, since it may be noticed in the middle of publishing; not after `end()`. */
   readonly lost: (error: CheckpointError) => void
   /** A renewal failed and is tried again; `undefined`: one has succeeded. */
-  readonly failing: (error: unknown) => void
+  readonly failing: (failure: LeaseFailure | undefined) => void
 }
 
 /**
@@ -119,8 +128,10 @@ export class Tenure {
       this.#asked = false
       this.#attempt += 1
       this.#error = error
-      this.#hooks.failing(error)
-      this.#renewIn(backOffMs(this.#attempt, random, { minDelayMs: ttlMs / 50, maxDelayMs: ttlMs / 10 }))
+      const attempt = this.#attempt
+      const delayMs = backOffMs(attempt, random, { minDelayMs: ttlMs / 50, maxDelayMs: ttlMs / 10 })
+      this.#renewIn(delayMs)
+      this.#hooks.failing({ error, attempt, delayMs }) // last: a listener may stop the pipeline, which ends the tenure
     }
   }
 

@@ -321,6 +321,106 @@ describe('an instance that can not renew the lease', () => {
     expect(made.pipeline.health().lease).not.toHaveProperty('error')
     expect(made.leases).toEqual(['acquired 1'])
   })
+
+  test('tells of each renewal that fails, and when the next one comes', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    const failed = collect(made.pipeline, 'leaseFailed')
+    const renewals: number[] = []
+    store.gate = call => {
+      if (call === 'renew') renewals.push(Date.now())
+      return undefined
+    }
+    const error = new Error('away')
+    store.error = error
+    await vi.advanceTimersByTimeAsync(ttlMs / 2)
+    expect(failed.length).toBeGreaterThan(2)
+    expect(failed.map(({ error, attempt }) => [error, attempt])).toEqual(failed.map((_, n) => [error, n + 1]))
+    const gaps = renewals.slice(1).map((ms, n) => ms - renewals[n]!)
+    expect(failed.slice(0, gaps.length).map(({ delayMs }) => delayMs)).toEqual(gaps)
+  })
+
+  test('goes from `degraded` to `standby`, and never looks well in between', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    const states = collect(made.pipeline, 'state')
+    const atLoss: unknown[] = []
+    made.pipeline.on('leaseLost', () => atLoss.push(made.pipeline.health()))
+    await made.give(record(1))
+    store.error = new Error('away')
+    await made.sink.sent[0]!.ack()
+    await vi.advanceTimersByTimeAsync(ttlMs)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', reasons: ['lease'] })
+    expect(states.map(({ from, to }) => `${from} ${to}`).filter(change => change !== 'degraded degraded')).toEqual([
+      'running degraded',
+      'degraded standby',
+    ])
+    expect(states.at(-1)?.reasons).toEqual([])
+    expect(atLoss).toMatchObject([{ state: 'degraded', ready: false, lease: { held: false } }])
+  })
+})
+
+describe('an instance that stands by', () => {
+  test('tells of each question for the lease that fails; is not ready when that has lasted for the time of the lease, until it has an answer', async () => {
+    const store = new LeasingStore()
+    await leading(store)
+    const made = await standing(store)
+    const failed = collect(made.pipeline, 'leaseFailed')
+    const error = new Error('away')
+    const { acquire } = store
+    const asked: number[] = []
+    store.acquire = async () => {
+      asked.push(Date.now())
+      throw error
+    }
+    const ready = (): boolean => made.pipeline.health().ready
+    await vi.advanceTimersByTimeAsync(ttlMs * 0.9)
+    expect([ready(), failed.length > 5]).toEqual([true, true])
+    await vi.advanceTimersByTimeAsync(ttlMs * 0.3)
+    expect(ready()).toBe(false)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', live: true, lease: { error: 'away' } })
+    expect(failed.map(({ error, attempt }) => [error, attempt])).toEqual(failed.map((_, n) => [error, n + 1]))
+    const gaps = asked.slice(1).map((ms, n) => ms - asked[n]!)
+    expect(failed.slice(0, -1).map(({ delayMs }) => delayMs)).toEqual(gaps)
+    store.acquire = acquire
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    const told = failed.length
+    expect(ready()).toBe(true)
+    await vi.advanceTimersByTimeAsync(ttlMs * 3)
+    expect([ready(), failed.length, made.pipeline.state]).toEqual([true, told, 'standby'])
+  })
+
+  test('is not ready when a question for the lease has no answer for longer than its time', async () => {
+    const store = new LeasingStore()
+    await leading(store)
+    const made = await standing(store)
+    made.away = true
+    await vi.advanceTimersByTimeAsync(ttlMs)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: true })
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: false })
+    made.away = false
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: true })
+  })
+
+  test('since it lost the lease, is not ready when renewals and questions have failed for the time of the lease', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    store.error = new Error('away')
+    await vi.advanceTimersByTimeAsync(ttlMs * 1.4)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: false })
+  })
+
+  test('can be stopped by a listener that is told of a failure', async () => {
+    const store = new LeasingStore()
+    const made = await standing(await leading(store).then(() => store))
+    const stops: unknown[] = []
+    made.pipeline.once('leaseFailed', () => stops.push(made.pipeline.stop()))
+    store.error = new Error('away')
+    await vi.advanceTimersByTimeAsync(ttlMs / 5)
+    expect([await stops[0], made.pipeline.state]).toEqual([{ drained: true, unconfirmed: 0 }, 'stopped'])
+  })
 })
 
 describe('stop', () => {
@@ -415,9 +515,12 @@ describe('an instance that may not read when it takes over', () => {
     const store = new LeasingStore()
     const first = await leading(store)
     const made = await standing(store)
+    const failed = collect(made.pipeline, 'leaseFailed')
     await first.pipeline.stop()
     made.source.give(refusal())
     await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(failed).toMatchObject([{ error: refusal(), attempt: 1 }])
+    expect(failed[0]?.delayMs).toBeGreaterThanOrEqual(2_500)
     expect(made.pipeline.health()).toMatchObject({
       state: 'starting',
       ready: false,
