@@ -96,6 +96,11 @@ export type PipelineEvents = {
   /** With the option `lease`: this instance has it now, reads the saved position, and goes on behind it. */
   leaseAcquired: (acquired: { epoch: number }) => void
   /**
+   * With the option `lease`: the store could not be asked for the lease, or to renew it; or the lease was given back, as the
+   * source could not be opened. It is tried again. Not told when another instance has it.
+   */
+  leaseFailed: (failed: { error: unknown; attempt: number; delayMs: number }) => void
+  /**
    * The lease of this epoch is lost: nothing more is published or saved under it, and what was in flight is forgotten.
    * `error` is `CDC_LEASE_EXPIRED` when it could not be renewed in time, `CDC_FENCED` when another instance has it.
    */

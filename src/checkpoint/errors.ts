@@ -28,7 +28,7 @@ export function foreign(where: string, got: string, expected: string): Checkpoin
 /** What a save has to find isn't there: its epoch, or a lease that is good for nobody. */
 export function fenced(where: string, epoch: number | undefined): CheckpointError {
   const expected = epoch === undefined ? 'be free' : `have epoch ${epoch}`
-  const text = `Refused to save: expected the lease in ${where} to ${expected}, but another instance has it`
+  const text = `Refused to save: expected the lease in ${where} to ${expected}, but another instance has it, or the record is gone`
   const hint = epoch === undefined ? 'give every instance of a pipeline the option `lease`, or none' : undefined
   return new CheckpointError('CDC_FENCED', text, hint === undefined ? {} : { hint })
 }
@@ -44,10 +44,35 @@ export function folderMissing(path: string, retryable: boolean): CheckpointError
   })
 }
 
-// UserNotFound, Unauthorized, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
-const ACCESS_CODES = [11, 13, 18, 334, 391]
+const UNAUTHORIZED = 13
+// UserNotFound, AuthenticationFailed, and credentials that are missing or of an unknown mechanism.
+const AUTHENTICATION = [11, 18, 334, 391]
 const CHECK_TLS =
   'check `tlsCAFile`, the names and the expiry in the certificate of the server, and your own certificate'
+
+const NEEDS_RIGHTS = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'
+const CHECK_PASSWORD =
+  'check user name, password and `authSource`; when the user was dropped and made again, a store with a `uri` logs in ' +
+  'anew with the next attempt, while a `client` of yours has to be made anew'
+
+/**
+ * Whether MongoDB let nobody in: users, passwords and certificates are changed at run time. Not where rights are missing:
+ * those are granted to a user who is logged in already.
+ */
+export function isRefusal(error: unknown): boolean {
+  const hint = hintOf(error)
+  return hint !== undefined && hint !== NEEDS_RIGHTS
+}
+
+/** What to do about a refusal; `undefined` for any other error. */
+function hintOf(error: unknown): string | undefined {
+  if (isTlsFailure(error)) return CHECK_TLS
+  const code = Number((error as { code?: unknown } | null)?.code)
+  // Said to a connection without a user, such as one whose user was dropped: it is not about rights.
+  const nameless = code === UNAUTHORIZED && /requires authentication/i.test(messageOf(error))
+  if (nameless || AUTHENTICATION.includes(code)) return CHECK_PASSWORD
+  return code === UNAUTHORIZED ? NEEDS_RIGHTS : undefined
+}
 
 /**
  * The store failed at what it was asked for; an error of ours goes through as it is. What the server refuses for lack
@@ -62,8 +87,7 @@ export function failed(
   const thing = what === 'load' || what === 'save' ? 'checkpoint' : 'lease'
   // An access error of the server quotes the whole command, with session and signature: so it is no cause either.
   const text = `Could not ${what} the ${thing} in ${where}: ${messageOf(cause)}`
-  if (isTlsFailure(cause)) return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, hint: CHECK_TLS })
-  const refused = ACCESS_CODES.includes(Number((cause as { code?: unknown } | null)?.code))
-  const hint = 'the user needs `find`, `insert` and `update` on the collection of the checkpoints'
-  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, refused ? { hint } : { cause, retryable: true })
+  const hint = hintOf(cause)
+  if (hint === undefined) return new CheckpointError('CDC_CHECKPOINT_FAILED', text, { cause, retryable: true })
+  return new CheckpointError('CDC_CHECKPOINT_FAILED', text, isTlsFailure(cause) ? { cause, hint } : { hint })
 }

@@ -5,7 +5,7 @@ import type { CheckpointStore } from '../types.js'
 import { failed } from './errors.js'
 import { openClient } from './mongo-client.js'
 import { readOptions, type StoredDocument, toCheckpoint, toUpdate } from './mongo-document.js'
-import { acquireLease, type LeasedDocument } from './mongo-lease.js'
+import { acquireLease, type Leased, releaseLease, renewLease } from './mongo-lease.js'
 import { saveFreely, saveUnderLease } from './mongo-save.js'
 import type { Bson } from './stored-checkpoint.js'
 
@@ -47,7 +47,8 @@ export interface MongoCheckpointStorePlace {
  * the first `load` or `save`
  * @throws CheckpointError `CDC_CHECKPOINT_CORRUPT` from `load`; `CDC_FENCED` from `save`, when another instance has the
  * lease; `CDC_CHECKPOINT_FAILED` from every call, retryable when MongoDB can't be reached or doesn't get the write to a
- * majority within 10 seconds, not when it refuses the user
+ * majority within 10 seconds, not when it refuses the user. Behind a refusal the next call of a store with a `uri` logs in
+ * anew; a `client` keeps its connections, and with them a user that was dropped, whether or not it is made again
  *
  * @example
  * import { mongoCheckpointStore } from 'mongo-rabbit-cdc'
@@ -62,48 +63,46 @@ export function mongoCheckpointStore(options: MongoCheckpointStoreOptions): Chec
   const source = openClient(options)
   const where = `the collection ${database}.${collection}`
 
-  const open = async (): Promise<{ documents: Collection<StoredDocument>; bson: Bson }> => {
-    const client = await source.client()
-    const { BSON } = await loadMongo()
-    return { documents: client.db(database).collection<StoredDocument>(collection), bson: BSON }
-  }
-
-  const attempt = async <T>(what: Parameters<typeof failed>[0], call: () => Promise<T>): Promise<T> => {
+  const attempt = async <T>(
+    what: Parameters<typeof failed>[0],
+    call: (documents: Collection<StoredDocument>, bson: Bson) => Promise<T>,
+  ): Promise<T> => {
     try {
-      return await call()
+      const { BSON } = await loadMongo()
+      return await source.use(client => call(client.db(database).collection<StoredDocument>(collection), BSON))
     } catch (error) {
       throw failed(what, where, error)
     }
   }
+  const attemptLease = <T>(
+    what: 'acquire' | 'renew' | 'release',
+    call: (documents: Leased) => Promise<T>,
+  ): Promise<T> => attempt(what, documents => call(documents as unknown as Leased))
 
   return {
     namespace: { database, collection },
     load: name =>
-      attempt('load', async () => {
-        const { documents, bson } = await open()
+      attempt('load', async (documents, bson) => {
         const document = await documents.findOne({ _id: name }, readOptions)
         return document === null ? undefined : toCheckpoint(bson, document, where)
       }),
     save: checkpoint =>
-      attempt('save', async () => {
+      attempt('save', async (documents, bson) => {
         const { name, epoch } = checkpoint
-        const { documents, bson } = await open()
         const fields = toUpdate(bson, checkpoint)
         if (epoch === undefined) await saveFreely(documents, name, fields, where)
         else await saveUnderLease(documents, name, epoch, fields, where)
       }),
     async acquire(request) {
-      const lease = await attempt('acquire', async () => {
-        const { documents } = await open()
-        return await acquireLease(documents as unknown as Collection<LeasedDocument>, request)
-      })
-      return (
-        lease && {
-          epoch: lease.epoch,
-          renew: () => attempt('renew', () => lease.renew()),
-          release: () => attempt('release', () => lease.release()),
-        }
-      )
+      const epoch = await attemptLease('acquire', documents => acquireLease(documents, request))
+      if (epoch === undefined) return undefined
+      const { name, holder, ttlMs } = request
+      const ours = { _id: name, 'lease.holder': holder, 'lease.epoch': epoch }
+      return {
+        epoch,
+        renew: () => attemptLease('renew', documents => renewLease(documents, ours, ttlMs)),
+        release: () => attemptLease('release', documents => releaseLease(documents, ours)),
+      }
     },
     close: source.close,
   }

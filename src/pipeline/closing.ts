@@ -1,4 +1,4 @@
-import { isSettledWithin, quietly, settledWithin } from '../waiting.js'
+import { isSettledWithin, quietly } from '../waiting.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import type { Terms } from './terms.js'
 
@@ -31,5 +31,7 @@ export async function closeParts<E, M>(
     quietly(() => source.close?.()), // not after `reading`: it may be what ends it
     terms.reading,
   ])
-  await settledWithin(closing, CLOSE_MS)
+  if (await isSettledWithin(closing, CLOSE_MS)) return
+  void terms.leave?.(false)
+  void quietly(() => checkpointStore.close?.()) // it may hold connections open
 }

@@ -24,7 +24,8 @@ export interface PipelineHealth {
   readonly live: boolean
   /**
    * Whether it does its part, and nothing is in its way: state `running` or `standby`. An instance that stands by is
-   * ready, as a rolling deployment ends the old instance only when the new one is.
+   * ready, as a rolling deployment ends the old instance only when the new one is; but not one that could not ask for the
+   * lease, or had no answer, for longer than `ttlMs`: it would not take over.
    */
   readonly ready: boolean
   /** Why it is degraded: what source and sink say about themselves, `nack`, `checkpoint`, `lease`. */
@@ -90,7 +91,7 @@ export function healthOf<E, M>({ state, terms, source, sink }: Observed<E, M>): 
   return {
     state: now,
     live: now !== 'failed',
-    ready: now === 'running' || now === 'standby',
+    ready: now === 'running' || (now === 'standby' && terms.unanswered !== true),
     reasons,
     ...(source.health && { source: source.health() }),
     ...(sink.health && { sink: sink.health() }),

@@ -10,7 +10,7 @@ import type { StageListener } from './opening.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import { Stopwatch, systemClocks } from './stopwatch.js'
 import { passing } from './store-errors.js'
-import { Tenure } from './tenure.js'
+import { type LeaseFailure, Tenure } from './tenure.js'
 import type { Standing } from './terms.js'
 
 /** How long the end waits for an attempt to get the lease, so that it isn't got for nobody, in milliseconds. */
@@ -25,15 +25,23 @@ export interface SeekerHooks {
   /** Reads in the term that has begun; `standby`: the lease was lost meanwhile. */
   readonly read: (tenure: Tenure, stage: StageListener) => Promise<Standing>
   /** Ends the term and gives the lease up: the source could not be opened, and will be tried again. Never rejects. */
-  readonly forgo: (tenure: Tenure, error: unknown) => Promise<void>
+  readonly forgo: (tenure: Tenure, failure: LeaseFailure) => Promise<void>
   readonly lost: (tenure: Tenure, error: CheckpointError) => void
-  /** Asking, renewing or opening failed and is tried again; `undefined`: the store has answered. */
-  readonly failing: (error: unknown) => void
+  /** The store is asked for the lease. */
+  readonly asking: () => void
+  /** Asking or renewing failed and is tried again; `undefined`: the store has answered. */
+  readonly failing: (failure: LeaseFailure | undefined) => void
   readonly stands: (standing: Standing) => void
   readonly failed: (error: unknown, part: StopReason) => void
 }
 
 type Leasing = Required<Pick<CheckpointStore, 'acquire'>>
+
+/** What came of asking, and the lease if there was one. */
+interface Attempt {
+  readonly standing: Standing
+  readonly tenure?: Tenure
+}
 
 /** Whether a source that can't be opened may be later, without anybody touching this instance. */
 export function mendsLater(error: unknown): boolean {
@@ -52,8 +60,12 @@ export class LeaseSeeker<E, M> {
   #asking: Promise<unknown> = Promise.resolve()
   #seeking: { readonly answer: Promise<void>; readonly through: Promise<void> } | undefined
   #answered = false
+  /** Questions that failed, one after the other. */
+  #unasked = 0
   /** Openings that were refused, one after the other. */
   #refused = 0
+  /** Until the next question, as it was told. */
+  #delayMs: number | undefined
   #wake = new AbortController()
 
   constructor(options: ResolvedOptions<E, M>, ttlMs: number, hooks: SeekerHooks) {
@@ -112,7 +124,9 @@ export class LeaseSeeker<E, M> {
     }
     try {
       for (let standing: Standing | undefined; standing !== 'running' && !this.#paused; ) {
-        standing = await this.#attempt(onStage)
+        const attempt = await this.#attempt(onStage)
+        // It may have been lost since the last look, and whoever lost it has left the seeking to us.
+        standing = attempt?.tenure?.over ? 'standby' : attempt?.standing
         if (standing) {
           this.#answered = true
           this.#refused = 0
@@ -131,7 +145,7 @@ export class LeaseSeeker<E, M> {
   }
 
   /** What came of asking once; `undefined`: the store is away, or the source can't be opened now. */
-  async #attempt(stage: StageListener): Promise<Standing | undefined> {
+  async #attempt(stage: StageListener): Promise<Attempt | undefined> {
     stage({ name: 'acquiring the lease', part: 'checkpoint' })
     let tenure: Tenure | undefined
     try {
@@ -140,18 +154,19 @@ export class LeaseSeeker<E, M> {
       this.signal.throwIfAborted()
       // Like any other load: at the start, what waiting doesn't mend is told at once.
       if (!this.#answered && !passing(error)) throw error
-      this.#hooks.failing(error)
+      this.#unasked += 1
+      this.#hooks.failing(this.#failure(error, this.#unasked))
       return undefined
     }
-    if (!tenure || tenure.over) return 'standby'
+    if (!tenure || tenure.over) return { standing: 'standby' }
     try {
-      return await this.#hooks.read(tenure, stage)
+      return { standing: await this.#hooks.read(tenure, stage), tenure }
     } catch (error) {
       this.signal.throwIfAborted()
       // At the start it is told at once, too. Later another instance may fare better.
       if (!this.#answered || !mendsLater(error)) throw error
       this.#refused += 1
-      await this.#hooks.forgo(tenure, error)
+      await this.#hooks.forgo(tenure, this.#failure(error, this.#refused))
       return undefined
     }
   }
@@ -167,8 +182,10 @@ export class LeaseSeeker<E, M> {
     const { name, random, checkpointStore } = this.#options
     const ttlMs = this.#ttlMs
     const stopwatch = (): Stopwatch => new Stopwatch(systemClocks)
+    this.#hooks.asking()
     const since = stopwatch() // before it is asked: the server can't count from earlier
     const lease = await (checkpointStore as Leasing).acquire({ name, holder: this.#holder, ttlMs })
+    this.#unasked = 0
     this.#hooks.failing(undefined)
     if (!lease) return undefined
     const tenure: Tenure = new Tenure(
@@ -177,7 +194,7 @@ export class LeaseSeeker<E, M> {
       { ttlMs, random, stopwatch },
       {
         lost: error => this.#hooks.lost(tenure, error),
-        failing: error => this.#hooks.failing(error),
+        failing: failure => this.#hooks.failing(failure),
       },
     )
     if (this.signal.aborted || tenure.over) {
@@ -188,13 +205,22 @@ export class LeaseSeeker<E, M> {
     return tenure
   }
 
+  #failure(error: unknown, attempt: number): LeaseFailure {
+    const delayMs = this.#nextDelayMs()
+    this.#delayMs = delayMs
+    return { error, attempt, delayMs }
+  }
+
   /** A tenth of the lease's time, which is what a take-over costs beside it; longer behind an opening that was refused. */
-  async #wait(): Promise<void> {
+  #nextDelayMs(): number {
     const { random } = this.#options
-    const ms =
-      this.#refused > 0
-        ? backOffMs(this.#refused, random, { minDelayMs: REFUSED_MIN_DELAY_MS })
-        : Math.max(100, this.#ttlMs / 10) * (0.5 + random() / 2)
+    if (this.#refused > 0) return backOffMs(this.#refused, random, { minDelayMs: REFUSED_MIN_DELAY_MS })
+    return Math.round(Math.max(100, this.#ttlMs / 10) * (0.5 + random() / 2))
+  }
+
+  async #wait(): Promise<void> {
+    const ms = this.#delayMs ?? this.#nextDelayMs()
+    this.#delayMs = undefined
     await sleep(ms, this.#wake.signal).catch(() => undefined)
     this.signal.throwIfAborted()
   }

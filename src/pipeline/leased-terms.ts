@@ -6,7 +6,8 @@ import { openSinks, type StageListener } from './opening.js'
 import type { Flow } from './pipeline.js'
 import type { ResolvedOptions } from './pipeline-options.js'
 import type { Report } from './report.js'
-import type { Tenure } from './tenure.js'
+import { Stopwatch, systemClocks } from './stopwatch.js'
+import type { LeaseFailure, Tenure } from './tenure.js'
 import { Term } from './term.js'
 import type { LeaseSummary, Standing, Terms, TermsHooks } from './terms.js'
 
@@ -24,26 +25,31 @@ export interface LeasedHooks extends TermsHooks {
  */
 export class LeasedTerms<E, M> implements Terms<E, M> {
   readonly #options: ResolvedOptions<E, M>
+  readonly #ttlMs: number
   readonly #report: Report
   readonly #hooks: LeasedHooks
   readonly #seeker: LeaseSeeker<E, M>
   #term: Term<E, M>
   #tenure: Tenure | undefined
   #error: unknown
+  /** Started with the first question or renewal that has no answer yet. */
+  #unanswered: Stopwatch | undefined
   /** Of the terms before: the source is opened again when that has ended. */
   #reading: Promise<void> = Promise.resolve()
 
   constructor(options: ResolvedOptions<E, M>, { ttlMs }: LeaseOptions, report: Report, hooks: LeasedHooks) {
     this.#options = options
+    this.#ttlMs = ttlMs
     this.#report = report
     this.#hooks = hooks
     this.#term = new Term(options, report, hooks)
     this.#seeker = new LeaseSeeker(options, ttlMs, {
       acquired: tenure => this.#begin(tenure),
       read: (tenure, stage) => this.#read(tenure, stage),
-      forgo: (tenure, error) => this.#forgo(tenure, error),
+      forgo: (tenure, failure) => this.#forgo(tenure, failure),
       lost: (tenure, error) => this.#lost(tenure, error),
-      failing: error => this.#failing(error),
+      asking: () => this.#await(),
+      failing: failure => this.#failing(failure),
       stands: hooks.stands,
       failed: hooks.failed,
     })
@@ -62,6 +68,10 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     const error = this.#error === undefined ? {} : { error: messageOf(this.#error) }
     if (!tenure || tenure.over) return { held: false, ...error }
     return { held: true, epoch: tenure.epoch, validForMs: Math.round(tenure.validForMs), ...error }
+  }
+
+  get unanswered(): boolean {
+    return this.#unanswered !== undefined && this.#unanswered.elapsedMs > this.#ttlMs
   }
 
   /** Resolves when the stream stands, or when another instance has the lease. */
@@ -85,7 +95,7 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     } catch (error) {
       if (!tenure.over) {
         if (this.#seeker.signal.aborted || !mendsLater(error)) throw error
-        await this.#forgo(tenure, error)
+        await this.#forgo(tenure, { error, attempt: 1, delayMs: 0 })
       }
     }
     if (tenure.over) await this.#seeker.seek()
@@ -122,9 +132,10 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
   }
 
   /** Nothing was read in this term: there is nothing in flight to be abandoned. */
-  async #forgo(tenure: Tenure, error: unknown): Promise<void> {
-    this.#drop(error)
-    this.#failing(error)
+  async #forgo(tenure: Tenure, failure: LeaseFailure): Promise<void> {
+    this.#drop(failure.error)
+    this.#report.lost()
+    this.#failing(failure)
     await tenure.release()
     if (this.#seeker.signal.aborted) return
     this.#tenure = undefined
@@ -141,6 +152,7 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     const ending = this.#seeker.signal.aborted
     if (!ending) this.#term = this.#next(undefined) // while it ends, what is unsettled is still looked at
     this.#hooks.lost(tenure.epoch, error)
+    this.#report.lost() // not before: until it stands by, it is degraded
     if (ending || this.#seeker.paused) return
     this.#hooks.stands('standby')
     void this.#seeker.seek()
@@ -148,7 +160,6 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
 
   #drop(error: unknown): void {
     this.#term.drop(error)
-    this.#report.lost()
     this.#reading = this.reading
   }
 
@@ -156,8 +167,14 @@ export class LeasedTerms<E, M> implements Terms<E, M> {
     return new Term(this.#options, this.#report, this.#hooks, { tenure, before: this.#term })
   }
 
-  #failing(error: unknown): void {
-    this.#error = error
-    this.#report.leaseFailing(error !== undefined)
+  #await(): void {
+    this.#unanswered ??= new Stopwatch(systemClocks)
+  }
+
+  #failing(failure: LeaseFailure | undefined): void {
+    this.#error = failure?.error
+    if (failure) this.#await()
+    else this.#unanswered = undefined
+    this.#report.leaseFailing(failure)
   }
 }

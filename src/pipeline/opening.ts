@@ -17,19 +17,20 @@ export type StageListener = (stage: OpeningStage) => void
 
 /**
  * The position to go on from. That of a first run is saved before anything is read, so that a crash a moment later loses
- * nothing.
+ * nothing. Where the record is gone although this process has been further, it is no first run: it goes on from `known`.
  */
 export async function findPosition<E, M>(
   { source }: ResolvedOptions<E, M>,
   { checkpointer }: Flow<E, M>,
   signal: AbortSignal,
   stage: StageListener,
+  known?: Position,
 ): Promise<Position | undefined> {
   stage({ name: 'loading the checkpoint', part: 'checkpoint' })
   const position = await abortable(signal, () => checkpointer.load(signal))
-  if (position || !source.startPosition) return position
-  stage({ name: 'asking the source where to start', part: 'source' })
-  const first = await abortable(signal, () => source.startPosition?.({ signal }))
+  if (position) return position
+  if (!known) stage({ name: 'asking the source where to start', part: 'source' })
+  const first = known ?? (await abortable(signal, async () => source.startPosition?.({ signal })))
   if (!first) return undefined
   stage({ name: 'saving the first position', part: 'checkpoint' })
   await abortable(signal, () => checkpointer.saveFirst(first, signal))

@@ -5,6 +5,7 @@ import type { EventFailure } from './failure-policy.js'
 import type { PipelineCounters } from './health.js'
 import type { Job } from './job.js'
 import type { State } from './state.js'
+import type { LeaseFailure } from './tenure.js'
 
 /** What the report needs of an emitter; `emit` must not throw. */
 export interface Telling {
@@ -81,13 +82,17 @@ export class Report {
     this.#state.set('checkpoint', 'checkpoint')
   }
 
-  /** Asking for the lease fails, or renewing it. */
-  leaseFailing(failing: boolean): void {
-    this.#state.set('lease', failing ? 'lease' : undefined)
+  /** Asking for the lease fails, or renewing it; `undefined`: the store has answered. */
+  leaseFailing(failure: LeaseFailure | undefined): void {
+    this.#state.set('lease', failure && 'lease')
+    if (failure) this.#telling.emit('leaseFailed', failure)
   }
 
-  /** The lease is lost: what was in the way of this term is in nobody's way any more. */
+  /**
+   * The term is over, and the pipeline goes to another state: what was in the way of this term is in nobody's way any more.
+   * Not told, as it would look well for a moment.
+   */
   lost(): void {
-    for (const by of ['nack', 'checkpoint', 'lease'] as const) this.#state.set(by, undefined)
+    this.#state.forget('nack', 'checkpoint', 'lease')
   }
 }

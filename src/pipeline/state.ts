@@ -41,6 +41,11 @@ export class State {
     }
   }
 
+  /** Takes reasons back without telling it, as another state is entered in the same moment. */
+  forget(...reasons: readonly ReasonOf[]): void {
+    for (const by of reasons) this.#reasons.delete(by)
+  }
+
   /** Takes over what a source or sink says about itself. */
   setHealth(by: 'source' | 'sink' | 'dead-letter', health: PartHealth): void {
     const reason = health.reason ?? `${by} not ok`

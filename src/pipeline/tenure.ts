@@ -1,11 +1,13 @@
 import { CheckpointError, messageOf } from '../errors.js'
 import { backOffMs } from '../retry.js'
 import type { Lease } from '../types.js'
-import { abortable, quietly } from '../waiting.js'
+import { abortable, quietly, settledWithin } from '../waiting.js'
 import type { Stopwatch } from './stopwatch.js'
 
 /** Of `ttlMs`, what is left unused: for clocks that go at different speeds, and bytes that are already on their way. */
 const MARGIN = 1 / 10
+/** How long giving it up may take, in milliseconds. */
+const RELEASE_MS = 1000
 
 /** How a lease is kept. */
 export interface TenureOptions {
@@ -16,12 +18,21 @@ export interface TenureOptions {
   readonly stopwatch: () => Stopwatch
 }
 
+/** A failed attempt to get or to renew a lease, as it is told. */
+export interface LeaseFailure {
+  readonly error: unknown
+  /** How many have failed in a row. */
+  readonly attempt: number
+  /** Until the next one, in milliseconds. */
+  readonly delayMs: number
+}
+
 /** What a tenure tells. */
 export interface TenureHooks {
   /** Told once, in a microtask of its own, since it may be noticed in the middle of publishing; not after `end()`. */
   readonly lost: (error: CheckpointError) => void
   /** A renewal failed and is tried again; `undefined`: one has succeeded. */
-  readonly failing: (error: unknown) => void
+  readonly failing: (failure: LeaseFailure | undefined) => void
 }
 
 /**
@@ -89,10 +100,13 @@ export class Tenure {
     clearTimeout(this.#expiry)
   }
 
-  /** Gives it up, so that another instance gets it at once. Never rejects. */
+  /** Gives it up, so that another instance gets it at once; where the store is away, it runs out. Takes at most a second. */
   async release(): Promise<void> {
     this.end()
-    await quietly(() => this.#lease.release())
+    await settledWithin(
+      quietly(() => this.#lease.release()),
+      RELEASE_MS,
+    )
   }
 
   #renewIn(ms: number): void {
@@ -119,8 +133,10 @@ export class Tenure {
       this.#asked = false
       this.#attempt += 1
       this.#error = error
-      this.#hooks.failing(error)
-      this.#renewIn(backOffMs(this.#attempt, random, { minDelayMs: ttlMs / 50, maxDelayMs: ttlMs / 10 }))
+      const attempt = this.#attempt
+      const delayMs = backOffMs(attempt, random, { minDelayMs: ttlMs / 50, maxDelayMs: ttlMs / 10 })
+      this.#renewIn(delayMs)
+      this.#hooks.failing({ error, attempt, delayMs }) // last: a listener may stop the pipeline, which ends the tenure
     }
   }
 

@@ -23,8 +23,10 @@ export class Term<E, M> {
   /** Ends its beginning. */
   readonly #life = new AbortController()
   #after: Position | undefined
+  /** How far the terms before have come. */
+  readonly #known: Position | undefined
 
-  /** `before` hands its peaks on. */
+  /** `before` hands its peaks on, and how far it has come. */
   constructor(
     options: ResolvedOptions<E, M>,
     report: Report,
@@ -32,6 +34,7 @@ export class Term<E, M> {
     { tenure, before }: { readonly tenure?: Tenure | undefined; readonly before?: Term<E, M> | undefined } = {},
   ) {
     this.#options = options
+    this.#known = before?.reached
     const flowHooks = {
       fatal: (error: unknown) => hooks.failed(error, 'event-failed'),
       fenced: (error: unknown) => hooks.failed(error, 'checkpoint'),
@@ -53,9 +56,14 @@ export class Term<E, M> {
     return this.#life.signal
   }
 
+  /** Behind everything that is settled; absent until a position is known. */
+  get reached(): Position | undefined {
+    return this.flow.span.settledPosition ?? this.#after ?? this.#known
+  }
+
   /** Finds the position to go on from; the first one of a first run is saved. */
   async find(stage: StageListener): Promise<void> {
-    this.#after = await findPosition(this.#options, this.flow, this.#life.signal, stage)
+    this.#after = await findPosition(this.#options, this.flow, this.#life.signal, stage, this.#known)
   }
 
   /** Opens the source there; resolves when the stream stands. */

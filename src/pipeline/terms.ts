@@ -32,6 +32,8 @@ export interface Terms<E, M> {
   /** Resolves when the last reading has ended. Never rejects. */
   readonly reading: Promise<void>
   readonly lease?: LeaseSummary
+  /** With a lease: the store has answered neither a question nor a renewal for longer than the lease's time. */
+  readonly unanswered?: boolean
   /** Resolves when `stands` has been told, like `resume`. */
   open(stage: StageListener): Promise<void>
   pause(reason: unknown): Promise<void>

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Binary, BSON, Decimal128, type Document, Double, Int32, Long, MongoClient, ObjectId, UUID } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type MongoService, startMongo } from '../../scripts/services/index.mjs'
 import { mongoCheckpointStore } from '../../src/checkpoint/mongo-checkpoint-store.js'
 import { checkpoint, checkpointStoreContract, eventPosition, expectSame } from '../unit/checkpoint/contract.js'
 import { until } from './support/waiting.js'
@@ -58,10 +59,10 @@ describe.each<[string, object]>([
       await store.save(saved)
       expectSame(await store.load('orders'), saved)
       const lease = await store.acquire?.({ name: 'orders', holder: 'a', ttlMs: 60_000 })
-      expect(lease?.epoch).toBe(1)
+      const given = lease?.epoch ?? 0
       expect(await lease?.renew()).toBe(true)
-      await store.save({ ...saved, epoch: 1 })
-      for (const epoch of [undefined, 2]) {
+      await store.save({ ...saved, epoch: given })
+      for (const epoch of [undefined, given + 1]) {
         const other = { ...saved, ...(epoch !== undefined && { epoch }) }
         await expect(store.save(other)).rejects.toMatchObject({ code: 'CDC_FENCED' })
       }
@@ -174,25 +175,37 @@ describe('the lease in the mongo store', () => {
     await Promise.all(stores.map(store => store.close?.()))
   })
 
+  it('has an epoch that never comes again, also where the record was deleted', async () => {
+    const options = { client, ...place() }
+    const store = mongoCheckpointStore(options)
+    const first = await store.acquire?.(request)
+    await client.db(database).collection(options.collection).deleteMany({})
+    const second = await store.acquire?.({ ...request, holder: 'b' })
+    expect(second?.epoch).toBeGreaterThan(first?.epoch ?? Number.POSITIVE_INFINITY)
+    await expect(store.save(checkpoint({ epoch: first?.epoch ?? 0 }))).rejects.toMatchObject({ code: 'CDC_FENCED' })
+    expect(await first?.renew()).toBe(false)
+  })
+
   it('stands beside the position, which keeps its checksum, in one document', async () => {
     const options = { client, ...place() }
     const store = mongoCheckpointStore(options)
     const documents = client.db(database).collection<{ _id: string } & Document>(options.collection)
     const lease = await store.acquire?.(request)
+    const epoch = lease?.epoch ?? 0
     expect(await documents.findOne()).toEqual({
       _id: 'orders',
-      lease: { holder: 'a', epoch: 1, expiresAt: expect.any(Date) },
+      lease: { holder: 'a', epoch, expiresAt: expect.any(Date) },
     })
-    await store.save(checkpoint({ epoch: 1 }))
+    await store.save(checkpoint({ epoch }))
     await lease?.renew()
     expectSame(await store.load('orders'), checkpoint())
     expect(await documents.findOne()).toMatchObject({
-      lease: { holder: 'a', epoch: 1 },
+      lease: { holder: 'a', epoch },
       v: 1,
       checksum: expect.any(String),
     })
     await lease?.release()
-    expect((await documents.findOne())?.lease).toEqual({ epoch: 1 })
+    expect((await documents.findOne())?.lease).toEqual({ epoch })
     expectSame(await store.load('orders'), checkpoint())
   })
 
@@ -218,8 +231,8 @@ describe('the lease in the mongo store', () => {
   it('leaves a document with half a checkpoint refused', async () => {
     const options = { client, ...place() }
     const store = mongoCheckpointStore(options)
-    await store.acquire?.(request)
-    await store.save(checkpoint({ epoch: 1 }))
+    const lease = await store.acquire?.(request)
+    await store.save(checkpoint({ epoch: lease?.epoch ?? 0 }))
     const documents = client.db(database).collection<{ _id: string }>(options.collection)
     await documents.updateOne({ _id: 'orders' }, { $unset: { position: '', v: '', savedAt: '' } })
     await expect(store.load('orders')).rejects.toMatchObject({ code: 'CDC_CHECKPOINT_CORRUPT' })
@@ -234,5 +247,94 @@ describe('the lease in the mongo store', () => {
       message: expect.stringContaining('Could not acquire the lease in the collection'),
     })
     await away.close()
+  })
+})
+
+describe('the mongo store whose user is dropped and made again', () => {
+  const [user, pwd] = ['keeper', 'pa55/w:rd@x']
+  const request = { name: 'orders', holder: 'a', ttlMs: 60_000 }
+  const refused = {
+    code: 'CDC_CHECKPOINT_FAILED',
+    retryable: false,
+    hint: expect.stringContaining('check user name, password'),
+  }
+  let mongo: MongoService
+  let admin: MongoClient
+  let own: string
+  beforeAll(async () => {
+    mongo = await startMongo({ auth: true })
+    admin = await new MongoClient(mongo.adminUri as string).connect()
+    own = mongo.uri.replace('mongodb://', `mongodb://${user}:${encodeURIComponent(pwd)}@`).concat('&authSource=admin')
+  })
+  afterAll(async () => {
+    await admin?.close()
+    await mongo?.stop()
+  })
+  afterEach(() => drop().catch(() => undefined))
+
+  const create = (): Promise<unknown> =>
+    admin.db('admin').command({ createUser: user, pwd, roles: [{ role: 'readWrite', db: 'cdc' }] })
+  const drop = (): Promise<unknown> => admin.db('admin').command({ dropUser: user })
+
+  /** Of all clients that the stores have made. */
+  const connections = async (): Promise<number> => {
+    const operations = admin.db('admin').aggregate([{ $currentOp: { allUsers: true, idleConnections: true } }])
+    return (await operations.toArray()).filter(({ appName }) => appName === 'mongo-rabbit-cdc').length
+  }
+
+  const outcomes = async (calls: readonly (() => Promise<unknown> | undefined)[], how: string): Promise<unknown[]> => {
+    const caught = async (call: () => Promise<unknown> | undefined): Promise<unknown> => {
+      return await call()?.catch((error: unknown) => error)
+    }
+    if (how === 'at once') return await Promise.all(calls.map(caught))
+    const found: unknown[] = []
+    for (const call of calls) found.push(await caught(call))
+    return found
+  }
+
+  // At once the driver needs new connections, whose log-in fails, and forgets the old ones by itself.
+  it.each(['one after the other', 'at once'])(
+    'with a `uri` logs in anew with the next call, also where calls were refused %s',
+    async how => {
+      await create()
+      const store = mongoCheckpointStore({ uri: own })
+      const lease = await store.acquire?.({ ...request, holder: how })
+      const epoch = lease?.epoch ?? 0
+      const save = (): Promise<void> => store.save(checkpoint({ epoch }))
+      await save()
+      await drop()
+      for (let round = 0; round < 3; round += 1) {
+        const calls = [save, () => lease?.renew(), () => store.load('orders'), () => store.acquire?.(request)]
+        for (const error of await outcomes(calls, how)) expect(error).toMatchObject({ code: 'CDC_CHECKPOINT_FAILED' })
+        await expect(save()).rejects.toMatchObject(refused)
+      }
+      await create()
+      await save()
+      expect(await lease?.renew()).toBe(true) // the same lease
+      expectSame(await store.load('orders'), checkpoint())
+      await lease?.release()
+      const next = await store.acquire?.({ ...request, holder: 'b' })
+      expect(next?.epoch).toBeGreaterThan(epoch)
+      await next?.release()
+      expect(await connections()).toBeGreaterThan(0)
+      await store.close?.()
+      await until(
+        async () => (await connections()) === 0,
+        () => 'no client is left open',
+        { ms: 10_000 },
+      )
+    },
+  )
+
+  it('with a `client` is refused until that is made anew, as its owner alone can do', async () => {
+    await create()
+    const application = new MongoClient(own)
+    const store = mongoCheckpointStore({ client: application, collection: 'others' })
+    await store.save(checkpoint())
+    await drop()
+    await expect(store.save(checkpoint())).rejects.toMatchObject(refused)
+    await create()
+    await expect(store.save(checkpoint())).rejects.toMatchObject(refused)
+    await application.close()
   })
 })

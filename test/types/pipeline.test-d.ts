@@ -118,6 +118,9 @@ describe('the lease of several instances', () => {
   test('is an option, two events and a part of the health', () => {
     const pipeline = createCdcPipeline({ ...parts, transform: () => ({ body }), lease: { ttlMs: 30_000 } })
     pipeline.on('leaseAcquired', ({ epoch }) => expectTypeOf(epoch).toEqualTypeOf<number>())
+    pipeline.on('leaseFailed', ({ error, attempt, delayMs }) => {
+      expectTypeOf({ error, attempt, delayMs }).toEqualTypeOf<{ error: unknown; attempt: number; delayMs: number }>()
+    })
     pipeline.on('leaseLost', ({ error }) => expectTypeOf(error).toEqualTypeOf<CheckpointError>())
     expectTypeOf(pipeline.health().lease).toEqualTypeOf<LeaseSummary | undefined>()
     expectTypeOf<'standby'>().toExtend<PipelineState>()

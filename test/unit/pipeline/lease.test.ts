@@ -218,6 +218,46 @@ describe('an instance that loses the lease', () => {
     ])
   })
 
+  test('goes on behind what it knows where the record is gone, and does not take it for a first run', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    Object.assign(made.source, { startPosition: async () => position(1000) })
+    await made.give(record(1), record(2), record(3))
+    for (const sent of made.sink.sent.slice(0, 2)) await sent.ack()
+    store.stored.clear()
+    store.leases.clear()
+    await vi.advanceTimersByTimeAsync(ttlMs * 2)
+    made.source.give([])
+    await vi.advanceTimersByTimeAsync(100)
+    expect(made.leases).toEqual(['acquired 1', 'lost 1 CDC_FENCED', 'acquired 1'])
+    expect(made.source.opened?.after).toEqual(position(2))
+    expect(store.stored.get('bench')?.position).toEqual(position(2))
+    expect(made.pipeline.state).toBe('running')
+  })
+
+  test('is never left running without it, in whatever moment of its beginning it loses it', async () => {
+    for (let turns = 0; turns < 16; turns += 1) {
+      const made = instance(new LeasingStore(), {
+        transform: async ({ n }) => {
+          for (let turn = 0; turn < turns; turn += 1) await undefined
+          if (made.leases.length === 1) vi.setSystemTime(Date.now() + 3 * ttlMs) // the process was frozen
+          return n
+        },
+      })
+      made.source.give([record(1)])
+      void made.pipeline.start()
+      await vi.advanceTimersByTimeAsync(ttlMs)
+      made.source.give([])
+      await vi.advanceTimersByTimeAsync(ttlMs * 2)
+      const { state, lease } = made.pipeline.health()
+      expect([turns, state, lease?.held]).toEqual([turns, 'running', true])
+      expect(made.leases[1]).toBe('lost 1 CDC_LEASE_EXPIRED')
+      const stop = made.pipeline.stop()
+      await vi.advanceTimersByTimeAsync(60_000)
+      await stop
+    }
+  })
+
   test('publishes nothing behind a pause of the process, though no timer has run yet', async () => {
     const store = new LeasingStore()
     const made = await leading(store)
@@ -323,6 +363,106 @@ describe('an instance that can not renew the lease', () => {
     expect(made.pipeline.health().lease).not.toHaveProperty('error')
     expect(made.leases).toEqual(['acquired 1'])
   })
+
+  test('tells of each renewal that fails, and when the next one comes', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    const failed = collect(made.pipeline, 'leaseFailed')
+    const renewals: number[] = []
+    store.gate = call => {
+      if (call === 'renew') renewals.push(Date.now())
+      return undefined
+    }
+    const error = new Error('away')
+    store.error = error
+    await vi.advanceTimersByTimeAsync(ttlMs / 2)
+    expect(failed.length).toBeGreaterThan(2)
+    expect(failed.map(({ error, attempt }) => [error, attempt])).toEqual(failed.map((_, n) => [error, n + 1]))
+    const gaps = renewals.slice(1).map((ms, n) => ms - renewals[n]!)
+    expect(failed.slice(0, gaps.length).map(({ delayMs }) => delayMs)).toEqual(gaps)
+  })
+
+  test('goes from `degraded` to `standby`, and never looks well in between', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    const states = collect(made.pipeline, 'state')
+    const atLoss: unknown[] = []
+    made.pipeline.on('leaseLost', () => atLoss.push(made.pipeline.health()))
+    await made.give(record(1))
+    store.error = new Error('away')
+    await made.sink.sent[0]!.ack()
+    await vi.advanceTimersByTimeAsync(ttlMs)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', reasons: ['lease'] })
+    expect(states.map(({ from, to }) => `${from} ${to}`).filter(change => change !== 'degraded degraded')).toEqual([
+      'running degraded',
+      'degraded standby',
+    ])
+    expect(states.at(-1)?.reasons).toEqual([])
+    expect(atLoss).toMatchObject([{ state: 'degraded', ready: false, lease: { held: false } }])
+  })
+})
+
+describe('an instance that stands by', () => {
+  test('tells of each question for the lease that fails; is not ready when that has lasted for the time of the lease, until it has an answer', async () => {
+    const store = new LeasingStore()
+    await leading(store)
+    const made = await standing(store)
+    const failed = collect(made.pipeline, 'leaseFailed')
+    const error = new Error('away')
+    const { acquire } = store
+    const asked: number[] = []
+    store.acquire = async () => {
+      asked.push(Date.now())
+      throw error
+    }
+    const ready = (): boolean => made.pipeline.health().ready
+    await vi.advanceTimersByTimeAsync(ttlMs * 0.9)
+    expect([ready(), failed.length > 5]).toEqual([true, true])
+    await vi.advanceTimersByTimeAsync(ttlMs * 0.3)
+    expect(ready()).toBe(false)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', live: true, lease: { error: 'away' } })
+    expect(failed.map(({ error, attempt }) => [error, attempt])).toEqual(failed.map((_, n) => [error, n + 1]))
+    const gaps = asked.slice(1).map((ms, n) => ms - asked[n]!)
+    expect(failed.slice(0, -1).map(({ delayMs }) => delayMs)).toEqual(gaps)
+    store.acquire = acquire
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    const told = failed.length
+    expect(ready()).toBe(true)
+    await vi.advanceTimersByTimeAsync(ttlMs * 3)
+    expect([ready(), failed.length, made.pipeline.state]).toEqual([true, told, 'standby'])
+  })
+
+  test('is not ready when a question for the lease has no answer for longer than its time', async () => {
+    const store = new LeasingStore()
+    await leading(store)
+    const made = await standing(store)
+    made.away = true
+    await vi.advanceTimersByTimeAsync(ttlMs)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: true })
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: false })
+    made.away = false
+    await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: true })
+  })
+
+  test('since it lost the lease, is not ready when renewals and questions have failed for the time of the lease', async () => {
+    const store = new LeasingStore()
+    const made = await leading(store)
+    store.error = new Error('away')
+    await vi.advanceTimersByTimeAsync(ttlMs * 1.4)
+    expect(made.pipeline.health()).toMatchObject({ state: 'standby', ready: false })
+  })
+
+  test('can be stopped by a listener that is told of a failure', async () => {
+    const store = new LeasingStore()
+    const made = await standing(await leading(store).then(() => store))
+    const stops: unknown[] = []
+    made.pipeline.once('leaseFailed', () => stops.push(made.pipeline.stop()))
+    store.error = new Error('away')
+    await vi.advanceTimersByTimeAsync(ttlMs / 5)
+    expect([await stops[0], made.pipeline.state]).toEqual([{ drained: true, unconfirmed: 0 }, 'stopped'])
+  })
 })
 
 describe('stop', () => {
@@ -417,9 +557,12 @@ describe('an instance that may not read when it takes over', () => {
     const store = new LeasingStore()
     const first = await leading(store)
     const made = await standing(store)
+    const failed = collect(made.pipeline, 'leaseFailed')
     await first.pipeline.stop()
     made.source.give(refusal())
     await vi.advanceTimersByTimeAsync(ttlMs / 10)
+    expect(failed).toMatchObject([{ error: refusal(), attempt: 1 }])
+    expect(failed[0]?.delayMs).toBeGreaterThanOrEqual(2_500)
     expect(made.pipeline.health()).toMatchObject({
       state: 'starting',
       ready: false,
@@ -635,6 +778,47 @@ describe('a lease that is answered late', () => {
       expect(store.leases.get('bench')?.holder).toBeUndefined()
     },
   )
+
+  test('that the store does not take back ends neither later nor with an open store', async () => {
+    const store = new LeasingStore()
+    let closed = 0
+    const { pipeline, source } = bench({
+      lease,
+      checkpointStore: Object.assign(store, { close: async () => void closed++ }),
+    })
+    source.give([])
+    await pipeline.start()
+    store.gate = call => (call === 'release' ? new Promise(() => {}) : undefined)
+    let stopped = false
+    void pipeline.stop().then(() => {
+      stopped = true
+    })
+    await vi.advanceTimersByTimeAsync(1_500)
+    expect([stopped, closed]).toEqual([true, 1])
+  })
+
+  test('does not keep the store open, though a last save hangs as well', async () => {
+    const store = new LeasingStore()
+    let closed = 0
+    const { pipeline, give, sink } = bench({
+      lease,
+      checkpointStore: Object.assign(store, { close: async () => void closed++ }),
+    })
+    const started = pipeline.start()
+    await give(record(1))
+    await started
+    await sink.sent[0]!.ack()
+    store.gate = () => new Promise(() => {})
+    Object.assign(sink, { close: () => new Promise(() => {}) })
+    let stopped = false
+    void pipeline.stop({ drainTimeoutMs: 0 }).then(() => {
+      stopped = true
+    })
+    await vi.advanceTimersByTimeAsync(5_100)
+    expect([stopped, closed]).toEqual([true, 1])
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(vi.getTimerCount()).toBe(0)
+  })
 
   test('is given back before the store is closed', async () => {
     const { store, answer } = slowStore()

@@ -85,7 +85,10 @@ describe('a tenure', () => {
     hangs = false
     await vi.advanceTimersByTimeAsync(3_001)
     expect(renewals).toHaveLength(2)
-    expect(failing).toMatchObject([{ code: 'CDC_CHECKPOINT_FAILED', retryable: true }, undefined])
+    expect(failing).toMatchObject([
+      { error: { code: 'CDC_CHECKPOINT_FAILED', retryable: true }, attempt: 1, delayMs: expect.any(Number) },
+      undefined,
+    ])
     await vi.advanceTimersByTimeAsync(60_000)
     expect([tenure.mayPublish(), lost]).toEqual([true, []])
   })
