@@ -33,8 +33,9 @@ const options = {
 } as const satisfies FindOneAndUpdateOptions
 
 /**
- * One attempt: the epoch, unless another has it. The condition stands in the update, not in the filter: the server allows no `$expr` in the filter of an
- * upsert. A document whose lease another has is written as it was, which the server makes no write of.
+ * One attempt: the epoch, unless another has it. The condition stands in the update, not in the filter: the server
+ * allows no `$expr` in the filter of an upsert. A document whose lease another has is written as it was, which the
+ * server makes no write of.
  */
 export async function acquireLease(
   documents: Leased,

@@ -16,10 +16,10 @@ const atMost: TextMeasure = text => 3 * text.length
 const about: TextMeasure = text => text.length
 
 /**
- * Returns headers as amqplib encodes them without loss, and refuses headers that AMQP can't carry, or that amqplib would carry as something else: it sends a Date as an empty
- * table and a typed array as a table of numbers. Throws a PublishError `CDC_HEADERS_INVALID` that names the header,
- * never its value. `ours` are further headers, which those of the message replace. Field table:
- * https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
+ * Returns headers as amqplib encodes them without loss, and refuses those that AMQP can't carry, or that amqplib would
+ * carry as something else: it sends a Date as an empty table and a typed array as a table of numbers. Throws a
+ * PublishError `CDC_HEADERS_INVALID` that names the header, never its value. `ours` are further headers, which those of
+ * the message replace. Field table: https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
  */
 export function checkHeaders(
   given: { readonly [name: string]: HeaderValue | undefined } | undefined,
