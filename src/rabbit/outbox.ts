@@ -6,9 +6,7 @@ import { ConfirmWatch } from './confirm-watch.js'
 import { NackWatch } from './nack-watch.js'
 import { isReturned, type OutboxHooks, type OutboxRow } from './outbox-row.js'
 import { nacked, unencodable, unroutable } from './publish-errors.js'
-
-/** For how long at most nothing is sent while a channel empties that is to be replaced, in milliseconds. */
-const MAX_STALE_MS = 5000
+import { StaleChannel } from './stale-channel.js'
 
 /**
  * What is to be sent and what was sent, always in the order of `push`. It sends while a channel is attached; when that
@@ -32,9 +30,7 @@ export class Outbox {
   #settled = 0
   #onIdle: (() => void)[] = []
   readonly #nacks: NackWatch
-  /** Nothing more goes over this channel for now; it is replaced as soon as all that it has carried is answered. */
-  #stale = false
-  #staleTimer: NodeJS.Timeout | undefined
+  readonly #stale = new StaleChannel(() => this.#pump())
   #mayPublish: () => boolean = () => true
 
   /** `nackTimeoutMs` is infinite where a nack says that the message is there already. */
@@ -75,7 +71,7 @@ export class Outbox {
   attach(channel: AmqpConfirmChannel): number {
     this.#channel = channel
     this.#writable = true
-    this.#endStale()
+    this.#stale.end()
     const generation = this.#table.begin()
     channel.on('ack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, true))
     channel.on('nack', (confirm: AmqpConfirm) => this.#confirm(generation, confirm, false))
@@ -94,7 +90,7 @@ export class Outbox {
   /** The channel is gone. Returns what was unconfirmed on it: it is first in line again, in the same order. */
   detach(): OutboxRow[] {
     this.#channel = undefined
-    this.#endStale()
+    this.#stale.end()
     this.#watch.rest()
     const taken = this.#table.takeUnconfirmed()
     this.#waiting = [...taken, ...this.#waiting.slice(this.#next)]
@@ -155,23 +151,8 @@ export class Outbox {
     if (probed) this.#hooks.cleared()
   }
 
-  /** Another queue may keep its confirms back: the channel isn't worth it that all others wait for that one. */
-  #beginStale(): void {
-    this.#stale = true
-    clearTimeout(this.#staleTimer)
-    this.#staleTimer = setTimeout(() => {
-      this.#stale = false
-      this.#pump()
-    }, MAX_STALE_MS)
-  }
-
-  #endStale(): void {
-    this.#stale = false
-    clearTimeout(this.#staleTimer)
-  }
-
   #canSend(): boolean {
-    if (this.#channel === undefined || !this.#writable || this.#blocked || this.#stale) return false
+    if (this.#channel === undefined || !this.#writable || this.#blocked || this.#stale.stale) return false
     return this.#table.size < this.#window && this.#mayPublish()
   }
 
@@ -222,7 +203,7 @@ export class Outbox {
     this.#pump()
     if (this.#table.size === 0 && this.#channel) {
       trimUnconfirmed(this.#channel, this.#table.nextTag)
-      if (this.#stale) this.#hooks.stale()
+      if (this.#stale.stale) this.#hooks.stale()
     }
     this.#tellIdle()
   }
@@ -241,7 +222,7 @@ export class Outbox {
   #settle(row: OutboxRow, outcome: BrokerAnswer<AmqpReturn>): void {
     if (outcome.kind === 'ack') row.resolve()
     else if (outcome.kind === 'nack') {
-      if (this.#nacks.nacked()) this.#beginStale()
+      if (this.#nacks.nacked()) this.#stale.begin()
       row.reject(nacked(row))
     } else void this.#rejectUnroutable(row, outcome.info)
   }
