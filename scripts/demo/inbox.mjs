@@ -16,6 +16,7 @@ export async function openInbox(url, queue) {
     const received = {
       messageId,
       operation: headers['x-cdc-operation'],
+      order: headers['x-cdc-order'],
       body: JSON.parse(message.content.toString('utf8')),
     }
     channel.ack(message)
