@@ -1,25 +1,15 @@
 // The best loop over driver and amqplib that fits on a page: publishes without waiting, at most 2,000 unconfirmed, and
 // saves each second the token before which everything is confirmed. It survives no fault.
 
-import amqp from 'amqplib'
-import { BSON, MongoClient } from 'mongodb'
+import { BSON } from 'mongodb'
 import { measure, refuseToMeasure } from '../figures.mjs'
-import { queueArguments } from '../jobs.mjs'
-import { startOfBacklog, told } from './told.mjs'
+import { openEnds } from './ends.mjs'
+import { told } from './told.mjs'
 
 const SPAN = 2_000
 
-const { mongoUri, amqpUrl, queue, queueType, database, collection, count } = told
-const client = await new MongoClient(mongoUri).connect()
-const connection = await amqp.connect(amqpUrl, { noDelay: true })
-connection.on('blocked', refuseToMeasure)
-const channel = await connection.createConfirmChannel()
-await channel.assertQueue(queue, { arguments: queueArguments(queueType) })
-const stream = client
-  .db(database)
-  .collection(collection)
-  .watch([], { startAtOperationTime: startOfBacklog(), batchSize: 1000 })
-const checkpoints = client.db(database).collection('checkpoints')
+const { queue, count } = told
+const { client, connection, channel, stream, checkpoints } = await openEnds()
 
 /** Of what is published, oldest first; RabbitMQ's confirms of one queue come in this order, or nearly. */
 const unsettled = []

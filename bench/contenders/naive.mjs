@@ -1,26 +1,16 @@
 // The loops that people write first. `each`: confirm and token awaited for each event. `confirm-each`: the token is saved
 // each second. `per-500`: confirms are awaited for 500 at once. None saves a token of what isn't confirmed.
 
-import amqp from 'amqplib'
-import { BSON, MongoClient } from 'mongodb'
-import { measure, refuseToMeasure } from '../figures.mjs'
-import { queueArguments } from '../jobs.mjs'
-import { startOfBacklog, told } from './told.mjs'
+import { BSON } from 'mongodb'
+import { measure } from '../figures.mjs'
+import { openEnds } from './ends.mjs'
+import { told } from './told.mjs'
 
-const { mongoUri, amqpUrl, queue, queueType, database, collection, count, loop } = told
+const { queue, count, loop } = told
 const eventsPerConfirm = loop === 'per-500' ? 500 : 1
 const msPerToken = loop === 'each' ? 0 : 1_000
 
-const client = await new MongoClient(mongoUri).connect()
-const connection = await amqp.connect(amqpUrl, { noDelay: true })
-connection.on('blocked', refuseToMeasure)
-const channel = await connection.createConfirmChannel()
-await channel.assertQueue(queue, { arguments: queueArguments(queueType) })
-const stream = client
-  .db(database)
-  .collection(collection)
-  .watch([], { startAtOperationTime: startOfBacklog(), batchSize: 1000 })
-const checkpoints = client.db(database).collection('checkpoints')
+const { client, connection, channel, stream, checkpoints } = await openEnds()
 let [started, cpu, first] = [performance.now(), process.cpuUsage(), 0]
 let saved = started
 let published = 0
