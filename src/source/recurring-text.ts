@@ -30,7 +30,7 @@ export class RecurringText {
   }
 }
 
-/** In half the time where all of it is ASCII, as a resume token. */
+/** Such as a resume token: all of it is ASCII, and then no UTF-8 has to be decoded. */
 function longText(bytes: Buffer, from: number, to: number): string {
   let beyondAscii = 0
   for (let i = from; i < to; i++) beyondAscii |= bytes[i] as number
