@@ -1,9 +1,10 @@
-// Prints `N passed, N failed`: the test runner's own counts and those of the checker, together.
+// Prints `N passed, N failed`: the test runner's own counts, those of the checker, and the demo as one, together.
 
 import { existsSync, readFileSync } from 'node:fs'
 
-const [testsFile = '', testsStatus = '1', checkerFile = '', checkerStatus = '1'] = process.argv.slice(2)
-const counts = [named(testCounts(), testsStatus), named(checkerCounts(), checkerStatus)]
+const [testsFile = '', testsStatus = '1', checkerFile = '', checkerStatus = '1', demoStatus = '1'] =
+  process.argv.slice(2)
+const counts = [named(testCounts(), testsStatus), named(checkerCounts(), checkerStatus), demoCounts()]
 const sum = name => counts.reduce((total, count) => total + count[name], 0)
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 
@@ -17,6 +18,10 @@ function checkerCounts() {
   const last = existsSync(checkerFile) ? readFileSync(checkerFile, 'utf8').trim().split('\n').at(-1) : ''
   const [, passed = 0, failed = 0] = /^(\d+) passed, (\d+) failed$/.exec(last) ?? []
   return { passed: Number(passed), failed: Number(failed) }
+}
+
+function demoCounts() {
+  return demoStatus === '0' ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
 /** A step before the tests, or a file that could not even be loaded, fails without a test to count. */
