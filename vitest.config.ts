@@ -20,7 +20,7 @@ const servers = { globalSetup: ['test/integration/global-setup.ts'], testTimeout
 export default defineConfig({
   test: {
     // Most tests wait for servers, so two files at a time suit two cores; more would only make the servers slow.
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongFilesFirst },
     // Unit tests need nothing; integration tests get real services from the global set-up.
     projects: [
