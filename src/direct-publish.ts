@@ -8,17 +8,23 @@ export interface Answers<T> {
   refused(token: T, error: unknown): void
 }
 
+/** A message that was checked. */
+export interface Prepared {
+  /** Of its body and its headers. */
+  readonly bytes: number
+}
+
 /**
  * What a sink's `publish` does, without a promise per message and the closures that wait for it: with a thousand
- * messages in flight those are a good part of all objects. Each message is answered once, never before the call returns.
+ * messages in flight those are a good part of all objects. In two steps, so that a message is looked through once, and
+ * not for its size and for its errors.
  */
-export type DirectPublish = <T>(
-  sink: unknown,
-  message: unknown,
-  delivery: Delivery,
-  answers: Answers<T>,
-  token: T,
-) => void
+export interface DirectPublish {
+  /** Throws what the promise of `publish` would be rejected with. */
+  prepare(sink: unknown, message: unknown, delivery: Delivery): Prepared
+  /** Each message is answered once, never before the call returns. */
+  publish<T>(sink: unknown, prepared: Prepared, answers: Answers<T>, token: T): void
+}
 
 // By the function itself: whoever replaces or wraps `publish` of a sink has replaced this too.
 const direct = new WeakMap<(...given: never[]) => unknown, DirectPublish>()

@@ -1,4 +1,4 @@
-import { type Answers, directOf } from '../direct-publish.js'
+import { type Answers, type DirectPublish, directOf } from '../direct-publish.js'
 import type { FailedEventAction, FailureStage, RetryStage } from '../events.js'
 import { backOffMs } from '../retry.js'
 import { Circuit } from './circuit.js'
@@ -118,17 +118,29 @@ export class Deliver<E, M> {
   /** Makes the parts and corrects the size; false if the sink refused to measure a message. */
   #prepare(job: Job<E, M>, messages: readonly M[]): boolean {
     const { sink } = this.#options
+    const direct = directOf(sink.publish)
     job.parts = messages.map((message, index) => partOf(job, message, index))
     job.messages = messages.length
     try {
       let bytes = 0
-      if (sink.sizeOf) for (const message of messages) bytes += sink.sizeOf(message)
-      if (sink.sizeOf && bytes >= 0) this.#hooks.resized(job, bytes) // not with NaN, which would stick
+      if (direct) for (const part of job.parts) bytes += this.#prepareDirectly(direct, part)
+      else if (sink.sizeOf) for (const message of messages) bytes += sink.sizeOf(message)
+      if ((direct || sink.sizeOf) && bytes >= 0) this.#hooks.resized(job, bytes) // not with NaN, which would stick
       job.attempts = 0
       return true
     } catch (error) {
       this.#giveUp(job, 'publish', error)
       return false
+    }
+  }
+
+  /** Returns the size; what is wrong with a message is told when it is sent. */
+  #prepareDirectly(direct: DirectPublish, part: Part<E, M>): number {
+    try {
+      part.prepared = direct.prepare(this.#options.sink, part.message, part.delivery)
+      return part.prepared.bytes
+    } catch {
+      return 0
     }
   }
 
@@ -157,9 +169,10 @@ export class Deliver<E, M> {
     const { message, delivery } = part
     let sent: unknown
     try {
-      const publish = directOf(sink.publish)
-      if (publish) {
-        publish(sink, message, delivery, this.#answers, part)
+      const direct = directOf(sink.publish)
+      if (direct) {
+        const prepared = part.prepared ?? direct.prepare(sink, message, delivery)
+        direct.publish(sink, prepared, this.#answers, part)
         return
       }
       sent = sink.publish(message, delivery)
@@ -176,6 +189,7 @@ export class Deliver<E, M> {
 
   #refused(part: Part<E, M>, error: unknown): void {
     part.error = error
+    part.prepared = undefined
     part.job.refused.push(part)
     this.#answered(part.job)
   }

@@ -1,3 +1,4 @@
+import type { Prepared } from '../direct-publish.js'
 import { messageId } from '../message-id.js'
 import type { Delivery, SourceRecord } from '../types.js'
 import type { InFlightEntry } from './in-flight.js'
@@ -14,6 +15,8 @@ export interface Part<E, M> {
   readonly index: number
   readonly message: M
   readonly delivery: Delivery
+  /** For the next attempt, by a sink that can. */
+  prepared: Prepared | undefined
   /** How often it was refused, nacks not counted. */
   refusals: number
   /** What the last attempt was refused with. */
@@ -22,7 +25,8 @@ export interface Part<E, M> {
 
 /** The message at this index of an event. */
 export function partOf<E, M>(job: Job<E, M>, message: M, index: number): Part<E, M> {
-  return { job, index, message, delivery: { id: messageId(job.record.id, index) }, refusals: 0, error: undefined }
+  const delivery = { id: messageId(job.record.id, index) }
+  return { job, index, message, delivery, prepared: undefined, refusals: 0, error: undefined }
 }
 
 /** An admitted event on its way from transform to settled. */

@@ -1,4 +1,5 @@
-import type { AmqpConfirmChannel, AmqpConnection, AmqpPublishOptions } from './amqp-types.js'
+import type { AmqpConfirmChannel, AmqpConnection } from './amqp-types.js'
+import type { WireMessage } from './message-check.js'
 import { appendFrames, FRAME_OVERHEAD, MAX_COPIED_BODY, makeRoom, takeFrames } from './publish-frames.js'
 
 /**
@@ -74,13 +75,8 @@ interface ChannelQueue {
  * of the event loop in one buffer; the others skip the detour of `publish`, which makes each message's headers the
  * prototype of an empty object. Returns whether more may come before `drain`.
  */
-export function publish(
-  channel: AmqpConfirmChannel,
-  exchange: string,
-  routingKey: string,
-  body: Buffer,
-  options: AmqpPublishOptions,
-): boolean {
+export function publish(channel: AmqpConfirmChannel, message: WireMessage): boolean {
+  const { exchange, routingKey, body, options } = message
   const insides = channel as ChannelInsides
   if (typeof insides.sendMessage !== 'function' || typeof insides.pushConfirmCallback !== 'function') {
     return channel.publish(exchange, routingKey, body, options)
@@ -92,7 +88,7 @@ export function publish(
     const { mandatory } = options
     more = insides.sendMessage({ exchange, routingKey, mandatory, immediate: false }, options, body)
   } else {
-    gather(insides, queue, body, options)
+    gather(insides, queue, message)
     appendFrames({ channel: insides.ch ?? 0, exchange, routingKey }, options, body)
     more = queue.writableNeedDrain !== true
   }
@@ -114,7 +110,7 @@ function queueOf(insides: ChannelInsides, bodyLength: number): ChannelQueue | un
 let gathering: { readonly insides: ChannelInsides; readonly queue: ChannelQueue } | undefined
 
 /** Sees to it that a message of this channel can be appended to those that are gathered. */
-function gather(insides: ChannelInsides, queue: ChannelQueue, body: Buffer, options: AmqpPublishOptions): void {
+function gather(insides: ChannelInsides, queue: ChannelQueue, { body, bytes }: WireMessage): void {
   if (gathering?.queue !== queue) {
     flush()
     gathering = { insides, queue }
@@ -122,7 +118,7 @@ function gather(insides: ChannelInsides, queue: ChannelQueue, body: Buffer, opti
     // along; called from elsewhere it is before them, and they are gathered anew.
     process.nextTick(flush)
   }
-  const full = makeRoom(options, body)
+  const full = makeRoom(bytes - body.length, body)
   if (full !== undefined) write(full)
 }
 

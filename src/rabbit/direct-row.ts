@@ -1,26 +1,32 @@
 import type { Answers } from '../direct-publish.js'
+import type { PublishError } from '../errors.js'
 import type { AmqpPublishOptions } from './amqp-types.js'
 import type { WireMessage } from './message-check.js'
 import type { OutboxRow } from './outbox-row.js'
 
-/** A message on its way whose caller holds no promise: as small as it can be, since a thousand are in flight. */
+/** A message on its way, as small as it can be, since a thousand are in flight. */
 export class DirectRow<T> implements OutboxRow {
   readonly exchange: string
   readonly routingKey: string
   readonly body: Buffer
   readonly options: AmqpPublishOptions
+  readonly bytes: number
   sent = false
   readonly #answers: Answers<T>
   readonly #token: T
+  /** With deduplication by queue a nack says that the queue has the message. */
+  readonly #nackIsCopy: boolean
   #error: unknown
 
-  constructor({ exchange, routingKey, body, options }: WireMessage, answers: Answers<T>, token: T) {
-    this.exchange = exchange
-    this.routingKey = routingKey
-    this.body = body
-    this.options = options
+  constructor(wire: WireMessage, answers: Answers<T>, token: T, nackIsCopy: boolean) {
+    this.exchange = wire.exchange
+    this.routingKey = wire.routingKey
+    this.body = wire.body
+    this.options = wire.options
+    this.bytes = wire.bytes
     this.#answers = answers
     this.#token = token
+    this.#nackIsCopy = nackIsCopy
   }
 
   resolve(): void {
@@ -28,7 +34,7 @@ export class DirectRow<T> implements OutboxRow {
   }
 
   reject(error: Error): void {
-    this.#error = error
+    if (!(this.#nackIsCopy && (error as PublishError).reason === 'nack')) this.#error = error
     tellLater(this)
   }
 

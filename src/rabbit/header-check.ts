@@ -11,9 +11,16 @@ const ROUTES = 'set the property of this name on the message, and never from dat
 type TextMeasure = (text: string) => number
 
 const exactly: TextMeasure = text => Buffer.byteLength(text)
-/** A UTF-16 unit has up to three bytes in UTF-8. */
-const atMost: TextMeasure = text => 3 * text.length
 const about: TextMeasure = text => text.length
+/** Of UTF-8, for a UTF-16 unit. */
+const MAX_BYTES_PER_UNIT = 3
+
+/** Headers as they are sent. */
+export interface CheckedHeaders {
+  readonly headers: Record<string, unknown>
+  /** As a table of AMQP, with a text counted as one byte for each UTF-16 unit. */
+  readonly bytes: number
+}
 
 /**
  * Returns headers as amqplib encodes them without loss, and refuses those that AMQP can't carry, or that amqplib would
@@ -25,8 +32,9 @@ export function checkHeaders(
   given: { readonly [name: string]: HeaderValue | undefined } | undefined,
   publishedAt: string,
   ours?: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
+): CheckedHeaders {
   const headers: Record<string, unknown> = { 'x-cdc-published-at': publishedAt, ...ours }
+  let bytes = tableBytes(headers, about)
   if (given !== undefined) {
     if (!isPlainObject(given)) fail('Expected `headers` to be a plain object')
     for (const name in given) {
@@ -34,16 +42,18 @@ export function checkHeaders(
       if (value === undefined || !Object.hasOwn(given, name)) continue
       if (name === '__proto__') fail('The header name `__proto__` can not be carried')
       if (name === 'CC' || name === 'BCC') fail(`The header \`${name}\` routes`, undefined, ROUTES)
-      headers[name] = value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value
+      const header = value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value
+      bytes += fieldBytes(name, header, name, 1, about)
+      headers[name] = header
     }
   }
   // Counting takes longer than the rest, and hardly any come near the limit.
-  if (tableBytes(headers, atMost) > MAX_TABLE_BYTES) {
-    const bytes = tableBytes(headers)
-    if (bytes > MAX_TABLE_BYTES)
-      fail(`The headers take ${bytes} bytes, more than the ${MAX_TABLE_BYTES} that AMQP carries`)
+  if (MAX_BYTES_PER_UNIT * bytes > MAX_TABLE_BYTES) {
+    const exact = tableBytes(headers)
+    if (exact > MAX_TABLE_BYTES)
+      fail(`The headers take ${exact} bytes, more than the ${MAX_TABLE_BYTES} that AMQP carries`)
   }
-  return headers
+  return { headers, bytes }
 }
 
 /** Bytes of headers as an AMQP table; refuses values that it can't carry. */
@@ -65,20 +75,13 @@ export function headersSize(headers: { readonly [name: string]: HeaderValue | un
   }
 }
 
-/** What a table that was checked takes at most. */
-export function tableRoom(headers: Readonly<Record<string, unknown>>): number {
-  let room = 64
-  for (const name in headers) {
-    const value = headers[name]
-    room += 16 + 3 * name.length
-    if (typeof value === 'string') room += 3 * value.length
-    else if (typeof value === 'object' && value !== null) room += valueBytes(value, name, 1, atMost)
-  }
-  return room
+/** What headers that were checked take at most. */
+export function tableRoom(bytes: number): number {
+  return MAX_BYTES_PER_UNIT * bytes
 }
 
 function fieldBytes(name: string, value: unknown, header: string, depth: number, measure: TextMeasure): number {
-  if (atMost(name) > 255 && exactly(name) > 255)
+  if (MAX_BYTES_PER_UNIT * name.length > 255 && exactly(name) > 255)
     fail(`The name of a header or of a field in it is ${exactly(name)} bytes long, more than 255`, header)
   if (!isWellFormed(name)) fail(`Expected a name in well-formed Unicode, got ${HALF}`, header)
   return 1 + measure(name) + valueBytes(value, header, depth, measure)

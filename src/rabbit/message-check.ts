@@ -10,6 +10,8 @@ export interface WireMessage {
   readonly routingKey: string
   readonly body: Buffer
   readonly options: AmqpPublishOptions
+  /** Of the body and, about, the headers: a text counts one for each UTF-16 unit, which has at most three in UTF-8. */
+  readonly bytes: number
 }
 
 /** What a message inherits from the publisher. */
@@ -56,11 +58,12 @@ export function checkMessage(
   if (message.type !== undefined) checkShort('type', message.type)
   if (timestamp !== undefined) checkTimestamp(timestamp)
   checkProperties(message, defaults.login)
-  const headers = checkHeaders(message.headers, publishedAt, ourHeaders(message, messageId, defaults))
+  const { headers, bytes } = checkHeaders(message.headers, publishedAt, ourHeaders(message, messageId, defaults))
   return {
     exchange,
     routingKey,
     body: Buffer.isBuffer(given) ? given : Buffer.from(given.buffer, given.byteOffset, given.byteLength),
+    bytes: given.byteLength + bytes,
     options: {
       mandatory,
       deliveryMode: persistent ? 2 : 1,

@@ -170,9 +170,8 @@ export class Outbox {
 
   #send(row: OutboxRow): void {
     try {
-      const { exchange, routingKey, body, options } = row
       // `false` means that it was taken, but no more should come before `drain`.
-      this.#writable = publish(this.#channel as AmqpConfirmChannel, exchange, routingKey, body, options)
+      this.#writable = publish(this.#channel as AmqpConfirmChannel, row)
     } catch (error) {
       // Nothing was written and no tag was counted.
       if ((error as Error).name === 'IllegalOperationError') this.#sendLater(row)

@@ -69,9 +69,9 @@ export function appendFrames(target: PublishTarget, options: AmqpPublishOptions,
 }
 
 /** Makes room for the frames of one message. Where there is none, or much has been gathered, returns what nobody has taken. */
-export function makeRoom(options: AmqpPublishOptions, body: Buffer): Buffer | undefined {
+export function makeRoom(headerBytes: number, body: Buffer): Buffer | undefined {
   // Frames, numbers and eleven short strings of at most 256 bytes; what isn't needed is for the next message.
-  const room = 3_072 + tableRoom(options.headers) + body.length
+  const room = 3_072 + tableRoom(headerBytes) + body.length
   const fits = buffer.length - end >= room
   if (fits && end - begin < SLAB / 2) return undefined
   const left = takeFrames()

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type TypedEmitter from 'typed-emitter'
 import { type Answers, markDirect } from '../direct-publish.js'
-import { BrokerError, isCdcError, OptionsError, type PublishError } from '../errors.js'
+import { BrokerError, isCdcError, OptionsError } from '../errors.js'
 import { emitSafely, type PublisherEvents } from '../events.js'
 import { HealthBoard } from '../health-board.js'
 import { assertText } from '../options.js'
@@ -102,34 +102,22 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
   publish(message: RabbitMessage, delivery?: Delivery): Promise<void> {
     return new Promise((resolve, reject) => {
       // A throw in here rejects the promise.
-      const { exchange, routingKey, body, options } = this.#checked(message, delivery)
-      const refuse = this.#settings.nackIsCopy ? resolvingNacks(resolve, reject) : reject
-      this.#outbox.push({ exchange, routingKey, body, options, resolve, reject: refuse, sent: false })
+      const wire = this.#checked(message, delivery)
+      this.#publishDirectly(wire, promised, { resolve, reject })
     })
   }
 
   static {
-    markDirect(RabbitPublisher.prototype.publish, (sink, message, delivery, answers, token) => {
-      ;(sink as RabbitPublisher).#publishDirectly(message as RabbitMessage, delivery, answers, token)
+    markDirect(RabbitPublisher.prototype.publish, {
+      prepare: (sink, message, delivery) => (sink as RabbitPublisher).#checked(message as RabbitMessage, delivery),
+      publish: (sink, prepared, answers, token) =>
+        (sink as RabbitPublisher).#publishDirectly(prepared as WireMessage, answers, token),
     })
   }
 
-  #publishDirectly<T>(message: RabbitMessage, delivery: Delivery, answers: Answers<T>, token: T): void {
-    if (this.#settings.nackIsCopy) {
-      this.publish(message, delivery).then(
-        () => answers.confirmed(token),
-        error => answers.refused(token, error),
-      )
-      return
-    }
-    let wire: WireMessage
-    try {
-      wire = this.#checked(message, delivery)
-    } catch (error) {
-      queueMicrotask(() => answers.refused(token, error))
-      return
-    }
-    this.#outbox.push(new DirectRow(wire, answers, token))
+  #publishDirectly<T>(wire: WireMessage, answers: Answers<T>, token: T): void {
+    if (this.#closing) queueMicrotask(() => answers.refused(token, closed()))
+    else this.#outbox.push(new DirectRow(wire, answers, token, this.#settings.nackIsCopy))
   }
 
   #checked(message: RabbitMessage, delivery: Delivery | undefined): WireMessage {
@@ -221,9 +209,10 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
   }
 }
 
-/** With deduplication by queue a nack says that the queue has the message. */
-function resolvingNacks(resolve: () => void, reject: (error: Error) => void): (error: Error) => void {
-  return error => ((error as PublishError).reason === 'nack' ? resolve() : reject(error))
+/** Those who hold a promise are told by it. */
+const promised: Answers<{ readonly resolve: () => void; readonly reject: (error: unknown) => void }> = {
+  confirmed: ({ resolve }) => resolve(),
+  refused: ({ reject }, error) => reject(error),
 }
 
 let lastMs = 0

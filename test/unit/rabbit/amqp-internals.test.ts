@@ -4,17 +4,27 @@ import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import type { AmqpConfirmChannel } from '../../../src/rabbit/amqp-types.js'
+import type { AmqpConfirmChannel, AmqpPublishOptions } from '../../../src/rabbit/amqp-types.js'
+import { tableBytes } from '../../../src/rabbit/header-check.js'
 
 type Internals = typeof import('../../../src/rabbit/amqp-internals.js')
-let publish: Internals['publish']
+let publish: (
+  channel: AmqpConfirmChannel,
+  exchange: string,
+  routingKey: string,
+  body: Buffer,
+  options: AmqpPublishOptions,
+) => boolean
 let trimUnconfirmed: Internals['trimUnconfirmed']
 
 // What is gathered is kept by the module: each test begins with an empty buffer.
 beforeEach(async () => {
   vi.resetModules()
   const internals = await import('../../../src/rabbit/amqp-internals.js')
-  publish = internals.publish
+  publish = (channel, exchange, routingKey, body, options) => {
+    const bytes = body.length + tableBytes(options.headers)
+    return internals.publish(channel, { exchange, routingKey, body, options, bytes })
+  }
   trimUnconfirmed = internals.trimUnconfirmed
 })
 

@@ -4,7 +4,7 @@ import { DirectRow } from '../../../src/rabbit/direct-row.js'
 import { RabbitPublisher } from '../../../src/rabbit/rabbit-publisher.js'
 import { FakeBroker } from './fake-broker.js'
 
-const wire = { exchange: '', routingKey: 'q', body: Buffer.from('x'), options: {} as never }
+const wire = { exchange: '', routingKey: 'q', body: Buffer.from('x'), options: {} as never, bytes: 1 }
 
 function setUp() {
   const told: unknown[] = []
@@ -12,7 +12,7 @@ function setUp() {
     confirmed: (token: string) => told.push(token),
     refused: (token: string, error: unknown) => told.push([token, error]),
   }
-  return { told, row: (token: string) => new DirectRow(wire, answers, token), answers }
+  return { told, row: (token: string) => new DirectRow(wire, answers, token, false), answers }
 }
 
 describe('a message without a promise', () => {
@@ -32,7 +32,7 @@ describe('a message without a promise', () => {
     const thrown = new Promise(resolve => process.once('uncaughtException', resolve))
     const listeners = process.listeners('uncaughtException').slice(0, -1)
     for (const listener of listeners) process.off('uncaughtException', listener)
-    const bad = new DirectRow(wire, { ...answers, confirmed: () => raise() }, 'bad')
+    const bad = new DirectRow(wire, { ...answers, confirmed: () => raise() }, 'bad', false)
     bad.resolve()
     row('next').resolve()
     await thrown
@@ -56,7 +56,12 @@ describe('the publisher without promises', () => {
     const direct = (given: object, id: string): Promise<unknown> =>
       new Promise(resolve => {
         const answers = { confirmed: resolve, refused: (_: unknown, error: unknown) => resolve(reasonOf(error)) }
-        directOf(publisher.publish)?.(publisher, given, { id }, answers, undefined)
+        const how = directOf(publisher.publish)
+        try {
+          how?.publish(publisher, how.prepare(publisher, given, { id }), answers, undefined)
+        } catch (error) {
+          resolve(reasonOf(error))
+        }
       })
     const promised = (given: object, id: string): Promise<unknown> =>
       publisher.publish(given as never, { id }).catch(reasonOf)
@@ -81,7 +86,7 @@ describe('the publisher without promises', () => {
       }
     }
     const publisher = new RabbitPublisher({ url: 'amqp://localhost' })
-    expect(directOf(publisher.publish)).toBeTypeOf('function')
+    expect(directOf(publisher.publish)).toBeDefined()
     expect(directOf(new Counting({ url: 'amqp://localhost' }).publish)).toBeUndefined()
     expect(directOf(publisher.publish.bind(publisher))).toBeUndefined()
   })

@@ -43,6 +43,7 @@ function setUp(hooks: Partial<OutboxHooks> = {}) {
       exchange: 'x',
       routingKey: 'k',
       body: Buffer.alloc(1),
+      bytes: 1,
       options: { messageId: id, mandatory } as OutboxRow['options'],
       sent: false,
       resolve: () => log.push(`${id} ok`),
