@@ -1,8 +1,8 @@
+import { SHORT_TEXT, writeAscii } from '../write-ascii.js'
+
 const INITIAL = 64 * 1024
 /** What is larger is let go of when a message is through. */
 const KEPT = 1024 * 1024
-/** Up to here a loop over the characters is faster than a call into the runtime. */
-const SHORT = 48
 
 const SPACE = 0x20
 const QUOTE = 0x22
@@ -33,7 +33,8 @@ export class ByteWriter {
   text(text: string): void {
     const { length } = text
     this.room(3 * length)
-    if (length > SHORT || !this.#ascii(text)) this.at += this.bytes.write(text, this.at)
+    const written = length <= SHORT_TEXT && writeAscii(this.bytes, text, this.at)
+    this.at += written ? length : this.bytes.write(text, this.at)
   }
 
   byte(code: number): void {
@@ -88,17 +89,6 @@ export class ByteWriter {
   #use(bytes: Buffer): void {
     this.bytes = bytes
     this.view = viewOf(bytes)
-  }
-
-  #ascii(text: string): boolean {
-    const { bytes, at } = this
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i)
-      if (code > 0x7f) return false
-      bytes[at + i] = code
-    }
-    this.at = at + text.length
-    return true
   }
 }
 

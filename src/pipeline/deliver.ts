@@ -1,12 +1,13 @@
-import { type Answers, type DirectPublish, directOf } from '../direct-publish.js'
+import type { Answers } from '../direct-publish.js'
 import type { FailedEventAction, FailureStage, RetryStage } from '../events.js'
 import { backOffMs } from '../retry.js'
 import { Circuit } from './circuit.js'
 import { Disposal, type DisposalOptions } from './dispose.js'
 import type { EventFailure } from './failure-policy.js'
-import { isThenable, type Job, type Part, partOf } from './job.js'
+import { send, sizeOfParts } from './hand-over.js'
+import { type Job, type Part, partOf } from './job.js'
 import type { Ordering } from './pipeline-options.js'
-import { notAPromise, sortRefused } from './refusal.js'
+import { sortRefused } from './refusal.js'
 import { TransformStage, type TransformStageOptions } from './transform-stage.js'
 import { Turns } from './turns.js'
 
@@ -117,30 +118,16 @@ export class Deliver<E, M> {
 
   /** Makes the parts and corrects the size; false if the sink refused to measure a message. */
   #prepare(job: Job<E, M>, messages: readonly M[]): boolean {
-    const { sink } = this.#options
-    const direct = directOf(sink.publish)
     job.parts = messages.map((message, index) => partOf(job, message, index))
     job.messages = messages.length
     try {
-      let bytes = 0
-      if (direct) for (const part of job.parts) bytes += this.#prepareDirectly(direct, part)
-      else if (sink.sizeOf) for (const message of messages) bytes += sink.sizeOf(message)
-      if ((direct || sink.sizeOf) && bytes >= 0) this.#hooks.resized(job, bytes) // not with NaN, which would stick
+      const bytes = sizeOfParts(this.#options.sink, job.parts)
+      if (bytes !== undefined) this.#hooks.resized(job, bytes)
       job.attempts = 0
       return true
     } catch (error) {
       this.#giveUp(job, 'publish', error)
       return false
-    }
-  }
-
-  /** Returns the size; what is wrong with a message is told when it is sent. */
-  #prepareDirectly(direct: DirectPublish, part: Part<E, M>): number {
-    try {
-      part.prepared = direct.prepare(this.#options.sink, part.message, part.delivery)
-      return part.prepared.bytes
-    } catch {
-      return 0
     }
   }
 
@@ -165,26 +152,11 @@ export class Deliver<E, M> {
 
   #send(part: Part<E, M>): void {
     if (this.#options.mayPublish?.() === false) return // the lease is lost, and all of this is about to be dropped
-    const { sink } = this.#options
-    const { message, delivery } = part
-    let sent: unknown
     try {
-      const direct = directOf(sink.publish)
-      if (direct) {
-        const prepared = part.prepared ?? direct.prepare(sink, message, delivery)
-        direct.publish(sink, prepared, this.#answers, part)
-        return
-      }
-      sent = sink.publish(message, delivery)
-      if (!isThenable(sent)) throw notAPromise()
+      send(this.#options.sink, part, this.#answers)
     } catch (error) {
       this.#refused(part, error)
-      return
     }
-    sent.then(
-      () => this.#answered(part.job),
-      error => this.#refused(part, error),
-    )
   }
 
   #refused(part: Part<E, M>, error: unknown): void {

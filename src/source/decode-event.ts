@@ -1,16 +1,5 @@
 import type { BSON } from 'mongodb'
-import {
-  DATE,
-  DOCUMENT,
-  documentOf,
-  endOfName,
-  endOfValue,
-  int32At,
-  NULL,
-  OBJECT_ID,
-  STRING,
-  TIMESTAMP,
-} from '../bson-layout.js'
+import { DATE, DOCUMENT, documentOf, endOfValue, int32At, NULL, OBJECT_ID, STRING, TIMESTAMP } from '../bson-layout.js'
 import { DeferredDocument, type DocumentDecoder, defer, isDeferrable } from '../deferred-document.js'
 import { SourceError } from '../errors.js'
 import { decodeDocument } from './decode-document.js'
@@ -52,8 +41,9 @@ export class EventDecoder {
 
   /** Throws SourceError `CDC_EVENT_UNDECODABLE` for bytes that are no BSON. */
   decode(given: Uint8Array): ChangeEvent {
-    const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
+    const bytes = Buffer.isBuffer(given) ? given : Buffer.from(given.buffer, given.byteOffset, given.byteLength)
     const event: Fields = {}
+    this.#texts.begin()
     try {
       const read = this.#read(bytes, 0, event, true)
       return (read ? event : this.#documents.decode(copyOf(bytes, 0, bytes.length))) as unknown as ChangeEvent
@@ -69,9 +59,8 @@ export class EventDecoder {
     let at = start + 4
     while (at < last) {
       const type = bytes[at] as number
-      const nameEnd = endOfName(bytes, at + 1)
-      const name = this.#texts.read(bytes, at + 1, nameEnd)
-      const from = nameEnd + 1
+      const name = this.#texts.readName(bytes, at + 1)
+      const from = this.#texts.end + 1
       const to = endOfValue(bytes, type, from)
       if (to < from || to > last) throw new RangeError('A value reaches beyond its document')
       // One would set a prototype; of the other the library makes objects of its own.

@@ -157,6 +157,39 @@ describe('frames of our own', () => {
     await expect(fc.assert(same, { numRuns: 2_000 })).resolves.toBeUndefined()
   }, 60_000)
 
+  it('are those of amqplib where messages differ in little from the one before', async () => {
+    const text = fc.constantFrom(
+      '',
+      'a',
+      'b',
+      'ä',
+      'aa',
+      'ab',
+      'aä',
+      'äb',
+      'x'.repeat(70),
+      'y'.repeat(70),
+      1,
+      2,
+      300,
+      true,
+      null,
+    )
+    const headers = fc.record({ one: text, naïve: text, two: text }, { requiredKeys: ['one'] })
+    const list = fc.array(headers, { minLength: 2, maxLength: 40 })
+    const same = fc.asyncProperty(list, fc.boolean(), async (list, large) => {
+      const [ours, theirs] = [realChannel(), realChannel()]
+      const body = Buffer.alloc(large ? 10_000 : 10)
+      for (const headers of list) {
+        publish(ours.channel, 'cdc', 'a.b', body, { ...options, headers })
+        theirs.channel.publish('cdc', 'a.b', body, { ...options, headers })
+      }
+      await turn()
+      expect(ours.bytes()).toBe(theirs.bytes())
+    })
+    await expect(fc.assert(same, { numRuns: 1_000 })).resolves.toBeUndefined()
+  })
+
   it('carry a fraction beyond 2^50, at which amqplib throws', async () => {
     const { channel, bytes } = realChannel()
     const headers = { n: 2 ** 51 + 0.5 }
