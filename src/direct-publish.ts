@@ -26,7 +26,7 @@ export interface DirectPublish {
   publish<T>(sink: unknown, prepared: Prepared, answers: Answers<T>, token: T): void
 }
 
-// By the function itself: whoever replaces or wraps `publish` of a sink has replaced this too.
+// By the function itself: whoever replaces or wraps `publish` of a sink has replaced this too, for messages to come.
 const direct = new WeakMap<(...given: never[]) => unknown, DirectPublish>()
 
 /** Says how a `publish` is done directly. */

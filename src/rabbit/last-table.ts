@@ -30,13 +30,23 @@ export class LastTable {
     return this.#to
   }
 
-  /** Another table begins there; each of its fields is to be added. */
-  begin(buffer: Buffer, from: number): this {
+  /** Another table begins there; each of its fields is to be added. Until it is kept, there is none. */
+  begin(from: number): this {
+    this.forget()
     this.#names.length = this.#values.length = this.#places.length = 0
-    this.#buffer = buffer
     this.#from = from
     this.#to = from + SIZE_BYTES
     return this
+  }
+
+  /** The table is whole. */
+  keep(buffer: Buffer): void {
+    this.#buffer = buffer
+  }
+
+  /** What stands there can't be relied on. */
+  forget(): void {
+    this.#buffer = undefined
   }
 
   /** A field was written that ends there; its value took so many bytes. */

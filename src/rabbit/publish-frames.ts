@@ -2,11 +2,12 @@ import { SHORT_TEXT, writeAscii } from '../write-ascii.js'
 import type { AmqpPublishOptions } from './amqp-types.js'
 import { tableRoom } from './header-check.js'
 import { LastTable } from './last-table.js'
+import { DELIVERY_MODE, HEADERS, PRIORITY, SHORT_STRINGS, TIMESTAMP } from './property-flags.js'
 
 /**
  * The frames of `basic.publish`, of many messages in one buffer, to the byte what amqplib makes of the same messages,
- * which encodes each frame into a buffer of its own and copies them together. Values were checked before: nothing in
- * here can fail.
+ * which encodes each frame into a buffer of its own and copies them together. Values were checked before: only what
+ * the caller has changed since then can fail.
  * Format: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, sections 2.3.5 and 4.2.
  */
 
@@ -20,23 +21,6 @@ const SLAB = 64 * 1024
 export const FRAME_OVERHEAD: number = 8
 const CLASS_BASIC = 60
 const METHOD_PUBLISH = 40
-
-/** The properties in the order of their flags, from the highest bit down; headers are a table, two are numbers. */
-const SHORT_STRINGS = {
-  contentType: 0x8000,
-  contentEncoding: 0x4000,
-  correlationId: 0x0400,
-  replyTo: 0x0200,
-  expiration: 0x0100,
-  messageId: 0x0080,
-  type: 0x0020,
-  userId: 0x0010,
-  appId: 0x0008,
-} as const
-const HEADERS = 0x2000
-const DELIVERY_MODE = 0x1000
-const PRIORITY = 0x0800
-const TIMESTAMP = 0x0040
 
 /** Larger messages go frame by frame: their bodies shall not be copied once more. */
 export const MAX_COPIED_BODY: number = 16 * 1024
@@ -67,6 +51,11 @@ export function appendFrames(target: PublishTarget, options: AmqpPublishOptions,
     buffer.set(body, at)
     at += body.length
     endFrame(size)
+  }
+  // What is written beyond the end is dropped in silence. The caller may have changed a list since it was checked.
+  if (at > buffer.length) {
+    last.forget()
+    throw new RangeError('The message has grown since it was checked')
   }
   end = at
 }
@@ -175,7 +164,10 @@ function write(text: string, from: number): number {
 function headerTable(headers: Readonly<Record<string, unknown>>): void {
   const end = last.repeat(buffer, at, headers)
   if (end > 0) at = end
-  else table(headers, last.begin(buffer, at))
+  else {
+    table(headers, last.begin(at))
+    last.keep(buffer)
+  }
 }
 
 function table(fields: Readonly<Record<string, unknown>>, written?: LastTable): void {

@@ -49,10 +49,12 @@ export class RecurringText {
   #lookUp(bytes: Buffer, from: number, to: number, place: number): string {
     let hash = to - from
     let beyondAscii = 0
+    let isName = true
     for (let i = from; i < to; i++) {
       const code = bytes[i] as number
       hash = (Math.imul(hash, 31) + code) | 0
       beyondAscii |= code
+      if (code === 0) isName = false
     }
     if (beyondAscii > MAX_ASCII) return bytes.toString('utf8', from, to)
     const slot = hash & (SLOTS - 1)
@@ -60,7 +62,8 @@ export class RecurringText {
     const isKept = kept?.length === to - from && isAt(kept, bytes, from)
     const text = isKept ? kept : bytes.toString('latin1', from, to)
     this.#kept[slot] = text
-    if (place < SEQUENCE) this.#sequence[place] = text
+    // A value may have a NUL in it, at which a name would end.
+    if (place < SEQUENCE && isName) this.#sequence[place] = text
     return text
   }
 }

@@ -15,12 +15,14 @@ let publish: (
   body: Buffer,
   options: AmqpPublishOptions,
 ) => boolean
+let publishRow: Internals['publish']
 let trimUnconfirmed: Internals['trimUnconfirmed']
 
 // What is gathered is kept by the module: each test begins with an empty buffer.
 beforeEach(async () => {
   vi.resetModules()
   const internals = await import('../../../src/rabbit/amqp-internals.js')
+  publishRow = internals.publish
   publish = (channel, exchange, routingKey, body, options) => {
     const bytes = body.length + tableBytes(options.headers)
     return internals.publish(channel, { exchange, routingKey, body, options, bytes })
@@ -188,6 +190,23 @@ describe('frames of our own', () => {
       expect(ours.bytes()).toBe(theirs.bytes())
     })
     await expect(fc.assert(same, { numRuns: 1_000 })).resolves.toBeUndefined()
+  })
+
+  it('refuse a message that has grown since it was checked, and are right for the next one', async () => {
+    const [ours, theirs] = [realChannel(), realChannel()]
+    const list = [1]
+    const grown = { ...options, headers: { one: 1, list } }
+    const small = { ...options, headers: { one: 1 } }
+    const bytes = tableBytes(grown.headers)
+    for (let i = 0; i < 200_000; i++) list.push(1)
+    const message = { exchange: 'cdc', routingKey: 'a.b', body: Buffer.alloc(0) }
+    expect(() => publishRow(ours.channel, { ...message, options: grown, bytes })).toThrow(RangeError)
+    for (let i = 0; i < 2; i++) {
+      publish(ours.channel, 'cdc', 'a.b', message.body, small)
+      theirs.channel.publish('cdc', 'a.b', message.body, small)
+    }
+    await turn()
+    expect(ours.bytes()).toBe(theirs.bytes())
   })
 
   it('carry a fraction beyond 2^50, at which amqplib throws', async () => {

@@ -162,3 +162,28 @@ it('decodes from the middle of a larger buffer, as events lie in a reply', () =>
   const outer = Buffer.concat([Buffer.alloc(7, 0xee), inner, Buffer.alloc(7, 0xee)])
   expect(millisecondsOf(at(decode(outer.subarray(7, 7 + inner.length)), 'a', 'd'))).toBe(FAR)
 })
+
+describe('a text with a NUL in it', () => {
+  const inTurn = (...documents: BSON.Document[]): unknown[] => {
+    const decoder = new EventDecoder(BSON, true)
+    return documents.map(document => decoder.decode(BSON.serialize(document)))
+  }
+
+  it.each([
+    ['two fields that lie as one text does', { documentKey: { _id: 'a\0\nb' } }, { _id: null, a: null, b: null }],
+    ['a name, a NUL and a type', { a: 'bc\0Z' }, { a: null, bc: null, d: 'x'.repeat(70) }],
+  ])('is not taken for names: %s', (_, first, second) => {
+    expect(inTurn(first, second)).toEqual([first, second])
+    expect(inTurn(first, { documentKey: second })).toEqual([first, { documentKey: second }])
+  })
+
+  it('does not end a stream whose next event happens to lie like it', () => {
+    const _id = new BSON.ObjectId()
+    const of = (size: number): BSON.Document => ({ updateDescription: { updatedFields: { text: 'x'.repeat(size) } } })
+    for (let size = 0; size < 130; size++) {
+      const first = { operationType: 'insert', documentKey: { _id: 'updateDescription\0Z' } }
+      const second = { operationType: 'update', documentKey: { _id }, ...of(size) }
+      expect(inTurn(first, second)).toEqual([first, second])
+    }
+  })
+})
