@@ -94,7 +94,8 @@ export class RabbitPublisher extends Emitter implements Sink<RabbitMessage> {
 
   /**
    * Resolves when RabbitMQ has confirmed the message: on a durable queue it is on disk, on a quorum queue with the
-   * majority. Don't change the body, nor lists and objects in headers, before. The message id is that of the message, else that of `delivery`, else random.
+   * majority. Don't change the body, nor lists and objects in the headers, before. The message id is that of the message,
+   * else that of `delivery`, else random.
    * Rejects with a PublishError for this message alone: `nack` (`CDC_NACKED`), `unroutable` (`CDC_UNROUTABLE`), `refused`
    * (`CDC_MESSAGE_REFUSED`), or, before it is sent, `invalid`; after `close()` with `CDC_PUBLISHER_CLOSED`.
    * A header `x-cdc-published-at` carries the time of the call, in ISO 8601.
