@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-// Each takes more than 15 s. Begun last, one of them would run alone while the other worker has nothing left to do.
+// Each takes more than 15 s. Begun last, one of them would run alone while the other workers have nothing left to do.
 const LONG =
   /(poison|policies-under-fault|stop|lease|rabbit-publisher-faults|services|source-(network|long-oplog|faults|oversized|scopes)|pipeline-(broker|mongo)-faults|pipeline-(restart|secrets|memory))\.test\.ts$/
 
@@ -19,7 +19,7 @@ const servers = { globalSetup: ['test/integration/global-setup.ts'], testTimeout
 
 export default defineConfig({
   test: {
-    // Most tests wait for servers, so two files at a time suit two cores; more would only make the servers slow.
+    // Most tests wait for servers, so that three files at a time suit two cores.
     maxWorkers: 3,
     sequence: { sequencer: LongFilesFirst },
     // Unit tests need nothing; integration tests get real services from the global set-up.

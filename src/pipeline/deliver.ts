@@ -161,7 +161,6 @@ export class Deliver<E, M> {
 
   #refused(part: Part<E, M>, error: unknown): void {
     part.error = error
-    part.prepared = undefined
     part.job.refused.push(part)
     this.#answered(part.job)
   }

@@ -26,10 +26,11 @@ function prepare<E, M>(direct: DirectPublish, sink: Sink<M>, part: Part<E, M>): 
 
 /** Sends one message; its answer comes later. Throws where the sink does. */
 export function send<E, M>(sink: Sink<M>, part: Part<E, M>, answers: Answers<Part<E, M>>): void {
-  const { message, delivery } = part
+  const { message, delivery, prepared } = part
   const direct = directOf(sink.publish)
+  part.prepared = undefined // a further attempt has a time of its own
   if (direct) {
-    direct.publish(sink, part.prepared ?? direct.prepare(sink, message, delivery), answers, part)
+    direct.publish(sink, prepared ?? direct.prepare(sink, message, delivery), answers, part)
     return
   }
   const sent: unknown = sink.publish(message, delivery)

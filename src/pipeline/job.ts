@@ -15,7 +15,7 @@ export interface Part<E, M> {
   readonly index: number
   readonly message: M
   readonly delivery: Delivery
-  /** For the next attempt, by a sink that can. */
+  /** For the first attempt, by a sink that can; let go of when it is sent. */
   prepared: Prepared | undefined
   /** How often it was refused, nacks not counted. */
   refusals: number

@@ -162,8 +162,8 @@ function write(text: string, from: number): number {
 }
 
 function headerTable(headers: Readonly<Record<string, unknown>>): void {
-  const end = last.repeat(buffer, at, headers)
-  if (end > 0) at = end
+  const repeatedTo = last.repeat(buffer, at, headers)
+  if (repeatedTo > 0) at = repeatedTo
   else {
     table(headers, last.begin(at))
     last.keep(buffer)
