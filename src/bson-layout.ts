@@ -9,6 +9,7 @@ export const STRING = 0x02
 export const DOCUMENT = 0x03
 export const ARRAY = 0x04
 export const BINARY = 0x05
+export const UNDEFINED = 0x06
 export const OBJECT_ID = 0x07
 export const BOOLEAN = 0x08
 export const DATE = 0x09
@@ -22,6 +23,8 @@ export const INT32 = 0x10
 export const TIMESTAMP = 0x11
 export const INT64 = 0x12
 export const DECIMAL128 = 0x13
+export const MAX_KEY = 0x7f
+export const MIN_KEY = 0xff
 
 /** A signed integer of four bytes. Beyond the end it reads zeros. */
 export function int32At(bytes: Uint8Array, at: number): number {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { setField } from './set-field.js'
 
 /**
  * A document of an event that nobody has looked at yet: its bytes as the server sent them. It is decoded when a
@@ -46,23 +47,31 @@ export interface DocumentDecoder {
 }
 
 /** The fields that can be deferred. */
-export type DeferredField = 'fullDocument' | 'fullDocumentBeforeChange'
+export const deferrableFields = ['fullDocument', 'fullDocumentBeforeChange', 'updateDescription'] as const
+
+/** A field that can be deferred. */
+export type DeferredField = (typeof deferrableFields)[number]
 
 /** Whether a field of this name can be deferred. */
 export function isDeferrable(name: string): name is DeferredField {
-  return name === 'fullDocument' || name === 'fullDocumentBeforeChange'
+  return name === 'fullDocument' || name === 'fullDocumentBeforeChange' || name === 'updateDescription'
 }
 
 type Slots = { [slot: symbol]: DeferredDocument | undefined }
 
 /** Where an event keeps the document of a field: not enumerable, so that no copy of the event takes it along. */
-const slots = { fullDocument: Symbol('fullDocument'), fullDocumentBeforeChange: Symbol('fullDocumentBeforeChange') }
+const slots = {
+  fullDocument: Symbol('fullDocument'),
+  fullDocumentBeforeChange: Symbol('fullDocumentBeforeChange'),
+  updateDescription: Symbol('updateDescription'),
+}
 
 // The same objects for all events, so that they have one hidden class.
 const slotDescriptor: PropertyDescriptor = { value: undefined, writable: true, configurable: true }
 const accessors = {
   fullDocument: accessor('fullDocument'),
   fullDocumentBeforeChange: accessor('fullDocumentBeforeChange'),
+  updateDescription: accessor('updateDescription'),
 }
 
 function accessor(field: DeferredField): PropertyDescriptor {
@@ -100,6 +109,18 @@ export function deferredIn(event: object, field: DeferredField): DeferredDocumen
   const document = (event as Slots)[slots[field]]
   if (document === undefined || document.read) return undefined
   return Object.getOwnPropertyDescriptor(event, field)?.get === accessors[field].get ? document : undefined
+}
+
+/** As `{ ...event }`, but that what nobody has read stays unread: the two share it, and whoever reads it reads it for both. */
+export function copyEvent(event: object): Record<string, unknown> {
+  const copy: Record<string | symbol, unknown> = {}
+  for (const name of Reflect.ownKeys(event)) {
+    if (!Object.prototype.propertyIsEnumerable.call(event, name)) continue
+    const deferred = typeof name === 'string' && isDeferrable(name) ? deferredIn(event, name) : undefined
+    if (deferred) defer(copy, name as DeferredField, deferred)
+    else setField(copy, name, (event as Record<string | symbol, unknown>)[name])
+  }
+  return copy
 }
 
 /** Whether the event has a document there, without reading it. */

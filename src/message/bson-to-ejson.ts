@@ -17,11 +17,11 @@ import {
   STRING,
   TIMESTAMP,
 } from '../bson-layout.js'
+import type { ByteWriter } from '../byte-writer.js'
+import { fieldNamesAt } from '../field-names.js'
 import { longValue } from './bson-type.js'
-import type { ByteWriter } from './byte-writer.js'
 import { binaryText, dateText, type EjsonMode, ejsonText, quoted, timestampText } from './ejson-encoder.js'
 import { doubleText, int32Text, int64Text } from './ejson-numbers.js'
-import { FieldNames } from './field-names.js'
 
 /**
  * From the bytes of a document to the bytes of its Extended JSON, without an object in between, in a fraction of the
@@ -80,7 +80,7 @@ export function writeFields(
   const { writer } = walk
   const begin = writer.at
   const end = start + int32At(bytes, start) - 1
-  const names = namesAt(depth)
+  const names = fieldNamesAt(depth)
   let at = start + 4
   while (at < end) {
     const type = bytes[at] as number
@@ -98,16 +98,6 @@ export function writeFields(
     writeValue(bytes, type, value, at, walk, depth)
   }
   return true
-}
-
-// Scratch: one for each depth, used again by each document there.
-const names: FieldNames[] = []
-
-function namesAt(depth: number): FieldNames {
-  const kept = names[depth] ?? new FieldNames()
-  names[depth] = kept
-  kept.begin()
-  return kept
 }
 
 function writeArray(bytes: Buffer, start: number, walk: Transcoding, depth: number): void {

@@ -1,6 +1,6 @@
+import { ByteWriter, viewOf } from '../byte-writer.js'
 import { DeferredDocument } from '../deferred-document.js'
 import { type Transcoding, writeDocument, writeFields } from './bson-to-ejson.js'
-import { ByteWriter, viewOf } from './byte-writer.js'
 import { documentFields, type EjsonMode, fieldText, quoted } from './ejson-encoder.js'
 
 /** The body of a message before it is encoded. */

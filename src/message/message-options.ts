@@ -1,6 +1,7 @@
 import type { ChangeStreamDocument } from 'mongodb'
 import { OptionsError, TransformError } from '../errors.js'
 import { assertBoolean, assertFunction, assertText } from '../options.js'
+import { setField } from '../set-field.js'
 import type { Encoder, HeaderValue, RabbitMessage, TransformContext } from '../types.js'
 import { isWellFormed } from '../well-formed.js'
 import type { EjsonMode } from './ejson-encoder.js'
@@ -99,8 +100,9 @@ export function messageEnvelope<E extends ChangeEvent>(
   return function envelope(body, event, context) {
     const key = routingKey?.(event)
     const timestamp = secondsOf(event)
-    const all: Record<string, HeaderValue> = headers === undefined ? {} : { ...furtherHeaders(headers, event) }
+    const all: Record<string, HeaderValue> = {}
     addOwnHeaders(all, event, tokenHeader, context)
+    if (headers !== undefined) addFurtherHeaders(all, headers(event))
     // Assigned, not spread: that takes a fraction of the time.
     const message: { -readonly [name in keyof RabbitMessage]: RabbitMessage[name] } = {
       body,
@@ -149,15 +151,14 @@ export function checkedKey(key: unknown): string {
   return key
 }
 
-function furtherHeaders<E extends ChangeEvent>(
-  headers: MessageOptions<E>['headers'],
-  event: E,
-): { readonly [name: string]: HeaderValue } | undefined {
-  const further: unknown = headers?.(event)
-  if (headers !== undefined && (typeof further !== 'object' || further === null || Array.isArray(further))) {
+/** Adds what isn't there yet. Last, since an object that begins with other names each time is slow to fill. */
+function addFurtherHeaders(headers: Record<string, HeaderValue>, further: unknown): void {
+  if (typeof further !== 'object' || further === null || Array.isArray(further)) {
     throw new TransformError('CDC_HEADERS_INVALID', 'Expected `headers` to return an object of headers')
   }
-  return further as { readonly [name: string]: HeaderValue } | undefined
+  for (const [name, value] of Object.entries(further)) {
+    if (!Object.hasOwn(headers, name)) setField(headers, name, value)
+  }
 }
 
 /** What the shape itself tells; wins over the same names among the further ones. */

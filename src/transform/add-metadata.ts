@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import { copyEvent } from '../deferred-document.js'
 import { TransformError } from '../errors.js'
 import { markFactory } from '../factories.js'
 import { fail } from '../options.js'
@@ -42,7 +43,9 @@ export function addMetadata(
   return function addMetadata(event, context) {
     const added = fieldsOf ? checked(fieldsOf(event, context)) : fixed
     const { metadata } = event as { readonly metadata?: object }
-    return { ...event, metadata: { ...metadata, ...added } }
+    const copy = copyEvent(event)
+    copy.metadata = { ...metadata, ...added }
+    return copy as { readonly metadata: object }
   }
 }
 

@@ -1,6 +1,16 @@
 import type { ChangeStreamDocument } from 'mongodb'
+import {
+  copyEvent,
+  DeferredDocument,
+  type DeferredField,
+  defer,
+  deferrableFields,
+  deferredIn,
+} from '../deferred-document.js'
 import { TransformError } from '../errors.js'
+import { editBytes } from './edit-bytes.js'
 import { editDescription, editKeyedFields, type UpdateDescription } from './edit-description.js'
+import { editDescriptionBytes } from './edit-description-bytes.js'
 import type { FieldEdit } from './edit-paths.js'
 import { editValue, REMOVED } from './edit-value.js'
 import type { RuleNode } from './rule-tree.js'
@@ -12,14 +22,21 @@ export interface EventEdit {
   /** Fields by dotted path, as in the key of a sharded collection. */
   keyedFields(fields: object): unknown
   description(description: UpdateDescription): unknown
+  /** Of what nobody has decoded yet, the same bytes when nothing changes; `undefined` when it has to be decoded. */
+  undecoded?(field: DeferredField, bytes: Buffer): Buffer | undefined
 }
 
 /** Edits a change event by rules over paths, wherever the fields of its document show. */
 export function editByRules<R>(root: RuleNode<R>, edit: FieldEdit<R>): EventEdit {
+  const { blind } = edit
   return {
     document: document => editValue(document, root.self, edit),
     keyedFields: fields => editKeyedFields(fields, root, edit),
     description: description => editDescription(description, root, edit),
+    ...(blind && {
+      undecoded: (field, bytes) =>
+        field === 'updateDescription' ? editDescriptionBytes(bytes, root, edit) : editBytes(bytes, root.self, blind),
+    }),
   }
 }
 
@@ -35,15 +52,24 @@ export function editEvent<E extends ChangeStreamDocument>(name: string, event: E
   let copy: Record<string, unknown> | undefined
   const put = (place: string, edited: unknown): void => {
     if (Object.is(edited, places[place])) return
-    copy ??= { ...places }
+    copy ??= copyEvent(event)
     if (edited === REMOVED) delete copy[place]
     else copy[place] = edited
   }
-  const { fullDocument, fullDocumentBeforeChange, documentKey, updateDescription } = places
-  if (fullDocument != null) put('fullDocument', edit.document(fullDocument))
-  if (fullDocumentBeforeChange != null) put('fullDocumentBeforeChange', edit.document(fullDocumentBeforeChange))
-  if (isObject(documentKey)) put('documentKey', edit.keyedFields(documentKey))
-  if (isObject(updateDescription)) put('updateDescription', edit.description(updateDescription))
+  for (const place of deferrableFields) {
+    const deferred = edit.undecoded && deferredIn(event, place)
+    const bytes = deferred && edit.undecoded?.(place, deferred.bytes)
+    if (bytes === undefined) {
+      const value = places[place]
+      if (place !== 'updateDescription') {
+        if (value != null) put(place, edit.document(value))
+      } else if (isObject(value)) put(place, edit.description(value))
+    } else if (bytes !== deferred?.bytes) {
+      copy ??= copyEvent(event)
+      defer(copy, place, new DeferredDocument(bytes, (deferred as DeferredDocument).decoder))
+    }
+  }
+  if (isObject(places.documentKey)) put('documentKey', edit.keyedFields(places.documentKey))
   return (copy ?? event) as E
 }
 

@@ -1,10 +1,7 @@
-import { editValue, isDocument, REMOVED, type ValueEdit } from './edit-value.js'
+import { editValue, isDocument, KEPT, REMOVED, type ValueEdit } from './edit-value.js'
 import { followPath, type Landing } from './follow-path.js'
 import { type PathPart, resolvedParts } from './paths.js'
 import { type RuleNode, ruleOf } from './rule-tree.js'
-
-/** Says of a path that it stays as it is. */
-export const KEPT: unique symbol = Symbol('kept')
 
 /** What becomes of values, and of paths of an update. */
 export interface FieldEdit<R> extends ValueEdit<R> {
@@ -106,7 +103,7 @@ function cutStays<R>(
   return false
 }
 
-/** A position stands behind the path of its array: a number alone is a field of the document. */
-function endsInPosition(path: string, parts: readonly PathPart[] | undefined): boolean {
+/** Whether a path may end in one. A position stands behind the path of its array: a number alone is a field of the document. */
+export function endsInPosition(path: string, parts?: readonly PathPart[] | undefined): boolean {
   return parts ? typeof parts.at(-1) !== 'string' : /\.\d+$/.test(path)
 }

@@ -1,9 +1,23 @@
 import { types } from 'node:util'
 import { bsonTypeOf, type DbRefLike, dbRefFields } from '../bson-value.js'
+import { setField } from '../set-field.js'
 import { childrenOf, elementsOf, type RuleNodes, ruleOf } from './rule-tree.js'
 
 /** Says of a value that nothing of it is left. */
 export const REMOVED: unique symbol = Symbol('removed')
+
+/** Says that it stays as it is. */
+export const KEPT: unique symbol = Symbol('kept')
+
+/** What becomes of values of which nothing is known but their place: an edit that needs no more can work on bytes. */
+export interface BlindEdit<R> {
+  /** Of any value where this rule ends; `undefined`: that depends on the value. */
+  at(rule: R): typeof KEPT | typeof REMOVED | string | undefined
+  /** Of a value that no rule concerns. */
+  readonly outside: typeof KEPT | typeof REMOVED
+  /** Of a value without fields, where rules lead into its fields. */
+  withoutFields(isNull: boolean): typeof KEPT | typeof REMOVED
+}
 
 /** What becomes of a document's values, by where rules reach. */
 export interface ValueEdit<R> {
@@ -13,6 +27,8 @@ export interface ValueEdit<R> {
   outside(value: unknown): unknown
   /** Of a value without fields, where rules lead into its fields. */
   withoutFields(value: unknown): unknown
+  /** The same without the values, where that can be told. */
+  readonly blind?: BlindEdit<R>
   /** What a field is called from now on. @default its own name */
   nameOf?(name: string, nodes: RuleNodes<R>): string
   /** Called when two fields would have this name; throws. */
@@ -72,12 +88,6 @@ function editFields<R>(document: unknown, fields: Fields, nodes: RuleNodes<R>, e
     setField(copy, newName, edited)
   }
   return copy ?? document
-}
-
-/** Sets a field, whatever its name: an assignment to `__proto__` would change the prototype. */
-export function setField(target: Record<string, unknown>, name: string, value: unknown): void {
-  if (name !== '__proto__') target[name] = value
-  else Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })
 }
 
 /** Fields by name; only own ones are meant. */

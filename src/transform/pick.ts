@@ -4,8 +4,8 @@ import { withNeeds } from '../needs.js'
 import { assertSome } from '../options.js'
 import type { TransformContext } from '../types.js'
 import { editByRules, editEvent } from './edit-event.js'
-import { type FieldEdit, KEPT } from './edit-paths.js'
-import { REMOVED } from './edit-value.js'
+import type { FieldEdit } from './edit-paths.js'
+import { KEPT, REMOVED } from './edit-value.js'
 import { type FieldPath, pathParts } from './paths.js'
 import { type Rule, ruleTree } from './rule-tree.js'
 
@@ -15,6 +15,7 @@ const keepOnly: FieldEdit<true> = {
   withoutFields: () => REMOVED,
   below: () => KEPT,
   keepsOutside: false,
+  blind: { at: () => KEPT, outside: REMOVED, withoutFields: () => REMOVED },
 }
 
 /**

@@ -5,7 +5,7 @@ import { assertInteger, assertKnown, assertOneOf, fail } from '../options.js'
 import { isWellFormed } from '../well-formed.js'
 import { comparableText } from './comparable-text.js'
 import type { FieldEdit } from './edit-paths.js'
-import { REMOVED } from './edit-value.js'
+import { KEPT, REMOVED } from './edit-value.js'
 
 /** Shows something fixed instead of a value. */
 export interface MaskRedaction {
@@ -40,6 +40,8 @@ export type Redaction = 'remove' | MaskRedaction | HashRedaction
 export interface Redactor {
   /** What stands for a value. */
   apply(value: unknown): unknown
+  /** What stands for any value, where that doesn't depend on it. */
+  readonly any?: typeof REMOVED | string
   /** What stands for a value of which only a part is told. */
   readonly part: unknown
   /** Whether what it has made of a value, whatever value, stays the same when it is applied to that. */
@@ -49,7 +51,7 @@ export interface Redactor {
 }
 
 /** Leaves the value out. */
-export const removal: Redactor = { apply: () => REMOVED, part: REMOVED, repeatable: true }
+export const removal: Redactor = { apply: () => REMOVED, any: REMOVED, part: REMOVED, repeatable: true }
 
 /** In doubt it removes: a value without fields where some are to be hidden may hold the same secret in another form. */
 export const redactionEdit: FieldEdit<Redactor> = {
@@ -58,6 +60,11 @@ export const redactionEdit: FieldEdit<Redactor> = {
   withoutFields: value => (value == null ? value : REMOVED),
   below: redactor => redactor.part,
   keepsOutside: true,
+  blind: {
+    at: redactor => redactor.any,
+    outside: KEPT,
+    withoutFields: isNull => (isNull ? KEPT : REMOVED),
+  },
 }
 
 const KEY_MIN_BYTES = 16
@@ -79,7 +86,10 @@ function masker(redaction: MaskRedaction): Redactor {
   assertKnown('a rule of redact', redaction, ['mask', 'keepLast', 'hash'])
   const { mask, keepLast } = redaction
   if (typeof mask !== 'string') fail('mask', 'a string', mask)
-  if (keepLast === undefined) return { apply: () => mask, part: mask, repeatable: true }
+  if (keepLast === undefined) {
+    // Half a character can't be written in BSON.
+    return { apply: () => mask, ...(isWellFormed(mask) && { any: mask }), part: mask, repeatable: true }
+  }
   assertInteger('keepLast', keepLast, 1, 64)
   return {
     // The mask alone stays: of a long one an end would be shown the second time.

@@ -7,6 +7,8 @@ import { type FieldPath, isPosition, pathParts } from './paths.js'
 export interface RuleNode<R> {
   readonly rule?: R
   readonly children: ReadonlyMap<string, RuleNode<R>>
+  /** The same as they stand in BSON. */
+  readonly encoded: readonly (readonly [name: Buffer, child: RuleNode<R>])[]
   /** The children whose names hold dots: in a dotted path they may stand as several parts. */
   readonly dotted: readonly (readonly [names: readonly string[], child: RuleNode<R>])[]
   /**
@@ -42,6 +44,7 @@ function ruleNode<R>(children: ReadonlyMap<string, RuleNode<R>>, rule: R | undef
   const names = new Map([...children].filter(([name]) => !isPosition(name)))
   const node: Writable<RuleNode<R>> = {
     children,
+    encoded: [...children].map(([name, child]) => [Buffer.from(name), child]),
     dotted: [...names].filter(([name]) => name.includes('.')).map(([name, child]) => [name.split('.'), child]),
     self: [] as never,
     ...(rule !== undefined && { rule }),
@@ -57,6 +60,19 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 export function childrenOf<R>(nodes: RuleNodes<R>, name: string): RuleNodes<R> {
   if (nodes.length === 1) return nodes[0]?.children.get(name)?.self ?? noNodes
   return nodes.flatMap<RuleNode<R>>(node => node.children.get(name)?.self ?? noNodes)
+}
+
+/** One step down by the name of a field that stands there in BSON. */
+export function childrenAt<R>(nodes: RuleNodes<R>, bytes: Buffer, from: number, to: number): RuleNodes<R> {
+  if (nodes.length === 1) return childAt(nodes[0] as RuleNode<R>, bytes, from, to)
+  return nodes.flatMap<RuleNode<R>>(node => childAt(node, bytes, from, to))
+}
+
+function childAt<R>({ encoded }: RuleNode<R>, bytes: Buffer, from: number, to: number): RuleNodes<R> {
+  for (const [name, child] of encoded) {
+    if (name.length === to - from && name.compare(bytes, from, to) === 0) return child.self
+  }
+  return noNodes
 }
 
 /** One step down into an element of an array; `named`: it is a document, so that a number may be a name in it. */

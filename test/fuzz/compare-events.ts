@@ -1,6 +1,7 @@
-import { BSON } from 'mongodb'
+import { BSON, type ChangeStreamDocument } from 'mongodb'
 import { deferredIn } from '../../src/deferred-document.js'
 import {
+  addMetadata,
   changeEventMessage,
   cloudEventMessage,
   createCdcPipeline,
@@ -8,7 +9,11 @@ import {
   documentMessage,
   type EjsonMode,
   memoryCheckpointStore,
+  omit,
+  pick,
+  pipe,
   type RabbitMessage,
+  redact,
   type Source,
 } from '../../src/index.js'
 import type { ChangeEvent } from '../../src/message/event-facts.js'
@@ -42,9 +47,27 @@ function shapesIn(ejson: EjsonMode): Readonly<Record<string, Shape>> {
     documentMessage: documentMessage<ChangeEvent>({ ejson, routingKey: '{coll}.{id}' }),
     'cloudEventMessage, binary': cloudEventMessage<ChangeEvent>({ ejson }),
     'cloudEventMessage, structured': cloudEventMessage<ChangeEvent>({ ejson, mode: 'structured' }),
+    ...edited(ejson),
     debeziumMessage: debeziumMessage<ChangeEvent>({ ejson, name: 'fuzz', tombstones: true }),
   }
 }
+
+/** Steps that edit documents in front of a shape, with rules that meet names of random documents. */
+function edited(ejson: EjsonMode): Readonly<Record<string, Shape>> {
+  const shape = changeEventMessage<ChangeStreamDocument>({ ejson })
+  const steps = {
+    'omit, one name': pipe(omit('a'), shape),
+    omit: pipe(omit('a', 'b.a', 'name.b', 'ü', ['a.b', 'c']), addMetadata({ service: 'fuzz' }), shape),
+    'omit, positions': pipe(omit('a.0', 'b.1.a', 'a.b.c'), shape),
+    'omit twice': pipe(omit('b'), omit('a.b'), documentMessage<ChangeStreamDocument>({ ejson })),
+    pick: pipe(pick('a', 'b.a', 'name', 'c.0.a'), shape),
+    'redact, masks': pipe(redact({ a: { mask: '***' }, 'b.name': { mask: 'ü€' }, name: 'remove' }), shape),
+    'redact, ends and hashes': pipe(redact({ a: { mask: '*', keepLast: 2 }, b: { hash: { key } } }), shape),
+  }
+  return steps as unknown as Readonly<Record<string, Shape>>
+}
+
+const key = 'sixteen bytes are the least'
 
 export const SHAPES: readonly string[] = Object.keys(shapesIn('relaxed'))
 

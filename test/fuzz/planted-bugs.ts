@@ -11,7 +11,7 @@ export interface Bug {
 export const plantedBugs: readonly Bug[] = [
   {
     name: 'a name that stands there twice is written twice',
-    file: 'src/message/field-names.ts',
+    file: 'src/field-names.ts',
     snippet: 'if (this.#hashes[i] === hash) return false',
     instead: 'if (this.#hashes[i] === hash) return true',
   },
@@ -23,7 +23,7 @@ export const plantedBugs: readonly Bug[] = [
   },
   {
     name: 'a quote among four bytes is not seen',
-    file: 'src/message/byte-writer.ts',
+    file: 'src/byte-writer.ts',
     snippet: '((small | quote | backslash | word)',
     instead: '((small | backslash | word)',
   },

@@ -50,3 +50,14 @@ export class FieldNames {
     return true
   }
 }
+
+// Scratch: one for each depth, used again by each document there.
+const scratch: FieldNames[] = []
+
+/** For the names of a document at this depth of a walk; those of the one before are forgotten. */
+export function fieldNamesAt(depth: number): FieldNames {
+  const names = scratch[depth] ?? new FieldNames()
+  scratch[depth] = names
+  names.begin()
+  return names
+}

@@ -1,4 +1,4 @@
-import { SHORT_TEXT, writeAscii } from '../write-ascii.js'
+import { SHORT_TEXT, writeAscii } from './write-ascii.js'
 
 const INITIAL = 64 * 1024
 /** What is larger is let go of when a message is through. */
@@ -9,7 +9,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const MAX_ASCII = 0x7f
 
-/** Text in UTF-8 that is written piece by piece. The buffer is used again: one writer makes one text at a time. */
+/** Bytes that are written piece by piece, text in UTF-8. The buffer is used again: one writer makes one result at a time. */
 export class ByteWriter {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL)
   view: DataView = viewOf(this.bytes)
@@ -62,6 +62,13 @@ export class ByteWriter {
     }
     this.at = at
     return i
+  }
+
+  /** Copies all bytes of a part. */
+  copy(source: Buffer, from: number, to: number): void {
+    this.room(to - from)
+    source.copy(this.bytes, this.at, from, to)
+    this.at += to - from
   }
 
   /** Copies for as long as bytes are beyond ASCII; returns where it stopped. */
