@@ -44,7 +44,8 @@ export function addMetadata(
     const added = fieldsOf ? checked(fieldsOf(event, context)) : fixed
     const { metadata } = event as { readonly metadata?: object }
     const copy = copyEvent(event)
-    copy.metadata = { ...metadata, ...added }
+    // Two spreads in one object take several times as long as one.
+    copy.metadata = metadata === undefined ? { ...added } : { ...metadata, ...added }
     return copy as { readonly metadata: object }
   }
 }
