@@ -1,5 +1,6 @@
 import type { ClientSession, Db, Document, MongoClient } from 'mongodb'
 import { settledWithin } from '../waiting.js'
+import { BatchSize } from './batch-size.js'
 import { type BsonLibrary, EventDecoder } from './decode-event.js'
 import type { ChangeEvent, RawEvent, Reader, ReaderBatch, ResumeTokenDocument } from './reader.js'
 import { replyOptions } from './reply-options.js'
@@ -37,7 +38,7 @@ interface CursorReply {
  * @see https://www.mongodb.com/docs/manual/reference/command/getMore/
  */
 export async function openCommandReader({ client, watch, start, ...setup }: ReaderSetup): Promise<Reader> {
-  const { batchSize } = setup
+  const batchSize = new BatchSize(setup.batchSize)
   const decoder = new EventDecoder(setup.bson, setup.promoteValues)
   const db = client.db(watch.database)
   const session = client.startSession({ causalConsistency: false })
@@ -54,11 +55,13 @@ export async function openCommandReader({ client, watch, start, ...setup }: Read
   const collection = reply.cursor.ns.slice(reply.cursor.ns.indexOf('.') + 1)
 
   async function nextBatch(maxTimeMs: number): Promise<ReaderBatch> {
-    const command = { getMore: cursorId, collection, batchSize, maxTimeMS: maxTimeMs }
+    const command = { getMore: cursorId, collection, batchSize: batchSize.next, maxTimeMS: maxTimeMs }
     const options = { ...replyOptions, session, fieldsAsRaw: { nextBatch: true } }
     const { cursor } = (await db.command(command, options)) as unknown as CursorReply
     cursorId = cursor.id
-    const events = (cursor.nextBatch ?? []).map(bytes => new UndecodedEvent(bytes, decoder))
+    const batch = cursor.nextBatch ?? []
+    batchSize.seen(batch)
+    const events = batch.map(bytes => new UndecodedEvent(bytes, decoder))
     const highWaterMark = cursor.postBatchResumeToken
     return { events, closed: cursorId.isZero(), ...(highWaterMark && { highWaterMark }) }
   }

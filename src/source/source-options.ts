@@ -56,8 +56,9 @@ export interface ChangeStreamSourceOptions {
   /** Also DDL such as `create`, `createIndexes` and `modify` (MongoDB 6.0 and newer). @default false */
   readonly showExpandedEvents?: boolean
   /**
-   * Events per batch, from 1 to 100,000. Two batches are held in memory beside the events in flight: larger ones cost
-   * memory (a batch has up to 16 MiB), smaller ones round trips. @default 1000
+   * Events per batch at most, from 1 to 100,000; fewer where they are large, so that a batch has about 2 MiB, but not
+   * with `reader: 'driver'`. Two batches are held in memory beside the events in flight: larger ones cost memory (the
+   * server sends up to 16 MiB), smaller ones round trips. @default 1000
    */
   readonly batchSize?: number
   /**

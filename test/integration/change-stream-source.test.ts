@@ -5,6 +5,7 @@ import { ChangeStreamSource } from '../../src/source/change-stream-source.js'
 import type { ChangeStreamSourceOptions } from '../../src/source/source-options.js'
 import type { Position } from '../../src/types.js'
 import { eventOf, operations, type Reading, reading, withDatabase } from './support/mongo.js'
+import { now } from './support/truth.js'
 
 const uri = inject('mongoUri')
 
@@ -364,4 +365,36 @@ it('closes the client that it made, and no other', () =>
     })
     await reading(new ChangeStreamSource({ client, database: db.databaseName }), async () => undefined)
     expect((await client.db('admin').command({ ping: 1 })).ok).toBe(1)
+  }))
+
+it('asks for fewer events at once where they are large, and gets all of them', () =>
+  withDatabase(uri, async db => {
+    const client = await new MongoClient(uri, { monitorCommands: true }).connect()
+    const wanted = new Map<number, number>()
+    const full: number[] = [] // what was asked for where events came
+    client.on('commandStarted', ({ command, requestId }) => {
+      if (command.getMore) wanted.set(requestId, command.batchSize)
+    })
+    client.on('commandSucceeded', ({ reply, requestId }) => {
+      const { cursor } = reply as { cursor?: { nextBatch?: unknown[] } }
+      if (cursor?.nextBatch?.length) full.push(wanted.get(requestId) as number)
+    })
+    try {
+      const start = await now(client)
+      const text = 'x'.repeat(100 * 1024)
+      await db.collection('large').insertMany(Array.from({ length: 300 }, (_, n) => ({ n, text })))
+      const source = sourceOf({ client, database: db.databaseName, startAtOperationTime: start })
+      await reading(source, async stream => {
+        const records = await stream.events(300)
+        expect(records.map(({ event }) => (event as { fullDocument: { n: number } }).fullDocument.n)).toEqual(
+          Array.from({ length: 300 }, (_, n) => n),
+        )
+      })
+      // The first is asked for before anything is known of the events.
+      expect(full[0]).toBe(101)
+      for (const count of full.slice(1)) expect(count).toBeLessThanOrEqual(20)
+      expect(full.length).toBeGreaterThan(8)
+    } finally {
+      await client.close()
+    }
   }))
