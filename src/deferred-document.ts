@@ -111,14 +111,23 @@ export function deferredIn(event: object, field: DeferredField): DeferredDocumen
   return Object.getOwnPropertyDescriptor(event, field)?.get === accessors[field].get ? document : undefined
 }
 
-/** As `{ ...event }`, but that what nobody has read stays unread: the two share it, and whoever reads it reads it for both. */
-export function copyEvent(event: object): Record<string, unknown> {
+/**
+ * As `{ ...event, ...instead }`, but that what nobody has read stays unread: the two share it, and whoever reads it reads it
+ * for both.
+ */
+export function copyEvent(
+  event: object,
+  instead: { readonly [field in DeferredField]?: DeferredDocument } = {},
+): Record<string, unknown> {
   const copy: Record<string | symbol, unknown> = {}
-  for (const name of Reflect.ownKeys(event)) {
-    if (!Object.prototype.propertyIsEnumerable.call(event, name)) continue
-    const deferred = typeof name === 'string' && isDeferrable(name) ? deferredIn(event, name) : undefined
+  const fields = event as Readonly<Record<string | symbol, unknown>>
+  for (const name of Object.keys(event)) {
+    const deferred = isDeferrable(name) ? (instead[name] ?? deferredIn(event, name)) : undefined
     if (deferred) defer(copy, name as DeferredField, deferred)
-    else setField(copy, name, (event as Record<string | symbol, unknown>)[name])
+    else setField(copy, name, fields[name])
+  }
+  for (const symbol of Object.getOwnPropertySymbols(event)) {
+    if (Object.prototype.propertyIsEnumerable.call(event, symbol)) copy[symbol] = fields[symbol]
   }
   return copy
 }

@@ -1,12 +1,5 @@
 import type { ChangeStreamDocument } from 'mongodb'
-import {
-  copyEvent,
-  DeferredDocument,
-  type DeferredField,
-  defer,
-  deferrableFields,
-  deferredIn,
-} from '../deferred-document.js'
+import { copyEvent, DeferredDocument, type DeferredField, deferrableFields, deferredIn } from '../deferred-document.js'
 import { TransformError } from '../errors.js'
 import { editBytes } from './edit-bytes.js'
 import { editDescription, editKeyedFields, type UpdateDescription } from './edit-description.js'
@@ -49,28 +42,35 @@ export function editByRules<R>(root: RuleNode<R>, edit: FieldEdit<R>): EventEdit
 export function editEvent<E extends ChangeStreamDocument>(name: string, event: E, edit: EventEdit): E {
   if (typeof event?.operationType !== 'string') throw notAnEvent(name)
   const places = event as unknown as Readonly<Record<string, unknown>>
-  let copy: Record<string, unknown> | undefined
+  const undecoded: { [field in DeferredField]?: DeferredDocument } = {}
+  const decoded: [place: string, edited: unknown][] = []
+  let changed = false
   const put = (place: string, edited: unknown): void => {
     if (Object.is(edited, places[place])) return
-    copy ??= copyEvent(event)
-    if (edited === REMOVED) delete copy[place]
-    else copy[place] = edited
+    decoded.push([place, edited])
+    changed = true
   }
   for (const place of deferrableFields) {
     const deferred = edit.undecoded && deferredIn(event, place)
     const bytes = deferred && edit.undecoded?.(place, deferred.bytes)
-    if (bytes === undefined) {
+    if (deferred === undefined || bytes === undefined) {
       const value = places[place]
       if (place !== 'updateDescription') {
         if (value != null) put(place, edit.document(value))
       } else if (isObject(value)) put(place, edit.description(value))
-    } else if (bytes !== deferred?.bytes) {
-      copy ??= copyEvent(event)
-      defer(copy, place, new DeferredDocument(bytes, (deferred as DeferredDocument).decoder))
+    } else if (bytes !== deferred.bytes) {
+      undecoded[place] = new DeferredDocument(bytes, deferred.decoder)
+      changed = true
     }
   }
   if (isObject(places.documentKey)) put('documentKey', edit.keyedFields(places.documentKey))
-  return (copy ?? event) as E
+  if (!changed) return event
+  const copy = copyEvent(event, undecoded)
+  for (const [place, edited] of decoded) {
+    if (edited === REMOVED) delete copy[place]
+    else copy[place] = edited
+  }
+  return copy as unknown as E
 }
 
 function isObject(value: unknown): value is object {
