@@ -1,5 +1,6 @@
 // What RabbitMQ takes from anybody: the messages of this library, to the byte, framed before the clock runs, with as
-// many unconfirmed as the pipeline has at its defaults. Nothing is left to do but to write them.
+// many unconfirmed as the pipeline has at its defaults. Nothing is left to do but to write them. With `bare` the same bodies
+// as the loops send them: persistent, and nothing else, so that a message that no queue gets is lost in silence.
 
 import amqp from 'amqplib'
 import { startCountingBroker } from '../counting-broker.mjs'
@@ -13,9 +14,16 @@ const SPAN = 2_000
 /** How many different messages there are; they are sent in turns. */
 const DIFFERENT = 5_000
 
-const { amqpUrl, queue, queueType, count } = told
+/** Type, channel and size in front, and one byte behind. */
+const FRAME_OVERHEAD = 8
+const FRAME_END = 0xce
+/** In a header frame, behind class, weight and size of the body. */
+const PROPERTIES_AT = 7 + 12
+const PERSISTENT = 2
 
-const messages = await messagesOfOurs(Math.min(DIFFERENT, count))
+const { amqpUrl, queue, queueType, count, bare } = told
+
+const messages = (await messagesOfOurs(Math.min(DIFFERENT, count))).map(message => (bare ? bared(message) : message))
 const connection = await amqp.connect(amqpUrl, { noDelay: true })
 connection.on('blocked', refuseToMeasure)
 const channel = await connection.createConfirmChannel()
@@ -64,7 +72,25 @@ async function messagesOfOurs(wanted) {
   return broker.messages()
 }
 
+/** Its frames without the flag `mandatory`, and with no property but `delivery-mode`. */
+function bared(message) {
+  const [method, header, ...bodies] = framesIn(message)
+  method[method.length - 2] = 0
+  const properties = Buffer.from([0x10, 0, PERSISTENT, FRAME_END])
+  const bareHeader = Buffer.concat([header.subarray(0, PROPERTIES_AT), properties])
+  bareHeader.writeUInt32BE(bareHeader.length - FRAME_OVERHEAD, 3)
+  return Buffer.concat([method, bareHeader, ...bodies])
+}
+
+function framesIn(message) {
+  const frames = []
+  for (let at = 0; at < message.length; at += frames.at(-1).length) {
+    frames.push(message.subarray(at, at + message.readUInt32BE(at + 3) + FRAME_OVERHEAD))
+  }
+  return frames
+}
+
 /** Into each frame of a message. */
 function setChannel(message, number) {
-  for (let at = 0; at < message.length; at += message.readUInt32BE(at + 3) + 8) message.writeUInt16BE(number, at + 1)
+  for (const frame of framesIn(message)) frame.writeUInt16BE(number, 1)
 }

@@ -42,6 +42,12 @@ async function contendersOf(bench) {
     peer: { ...common, script: 'contenders/mongochangestream.mjs', peer, label: peerLabel },
     ours: { ...common, script: 'contenders/ours.mjs', label: '**this library**, classic queue' },
     alone: { ...common, script: 'contenders/broker-alone.mjs', label: 'the broker alone, classic queue' },
+    aloneBare: {
+      ...common,
+      script: 'contenders/broker-alone.mjs',
+      bare: true,
+      label: 'the broker alone, bare messages, classic queue',
+    },
     oursQuorum: { ...common, ...QUORUM, script: 'contenders/ours.mjs', label: '**this library**, quorum queue' },
     aloneQuorum: {
       ...common,
@@ -79,6 +85,9 @@ function goalsOf(results) {
       atLeast: 0.6,
       stretch: 0.7,
     },
+    { what: 'the broker alone, × the same with bare messages', values: times('alone', 'aloneBare') },
+    { what: `the broker alone, × ${PEER.name} + amqplib`, values: times('alone', 'peer') },
+    { what: 'the broker alone, × the confirm-each loop', values: times('alone', 'confirmEach'), digits: 1 },
     { what: `× ${PEER.name} + amqplib`, values: times('ours', 'peer'), atLeast: 1.8 },
     { what: `× ${PEER.name}, counting broker`, values: times('counted', 'peerCounted') },
     { what: '× the confirm-each loop', values: times('ours', 'confirmEach'), digits: 1, atLeast: 15 },
