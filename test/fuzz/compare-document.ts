@@ -27,8 +27,8 @@ function decoderOf(promoteValues: boolean): DocumentDecoder {
  */
 export function compareDocument(bytes: Buffer): Mismatch | undefined {
   const objects = { promoted: promoting.decode(bytes), exact: exact.decode(bytes) }
-  // With a Symbol for `$ref` a document is a DBRef only when symbols are promoted to strings.
-  const promotable = !bytes.includes('\x0e$ref\0')
+  // With a Symbol for `$ref` or `$db` a document is a DBRef only when symbols are promoted to strings.
+  const promotable = !bytes.includes('\x0e$ref\0') && !bytes.includes('\x0e$db\0')
   return (
     compareWays('relaxed', objects.promoted, {
       ...untouched(bytes, 'relaxed', promoting),
