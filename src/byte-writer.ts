@@ -89,8 +89,14 @@ export class ByteWriter {
   take(): Buffer {
     const taken = Buffer.allocUnsafe(this.at)
     this.bytes.copy(taken, 0, 0, this.at)
-    if (this.bytes.length > KEPT) this.#use(Buffer.allocUnsafeSlow(INITIAL))
+    this.release()
     return taken
+  }
+
+  /** What was written is of no use any more. */
+  release(): void {
+    this.at = 0
+    if (this.bytes.length > KEPT) this.#use(Buffer.allocUnsafeSlow(INITIAL))
   }
 
   #use(bytes: Buffer): void {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { setField } from './set-field.js'
 
 /**
- * A document of an event that nobody has looked at yet: its bytes as the server sent them. It is decoded when a
+ * A document of an event, or the description of an update, that nobody has looked at yet: its bytes as the server sent them. It is decoded when a
  * transform reads the field, and from then on the object is the truth; what nobody reads goes from bytes to bytes. To
  * whoever reads, spreads, clones, compares or prints the event, the field looks like any other.
  */

@@ -1,6 +1,6 @@
 /** About how many bytes a batch is to have: more gains nothing, and two batches are in memory. */
 const BATCH_BYTES = 2 * 1024 * 1024
-/** As many as the server puts into a first batch by itself: of the first one nobody knows how large its events are. */
+/** The server's own default: of the first batch nobody knows how large its events are. */
 const FIRST_EVENTS = 101
 
 /** How many events to ask for: as many as are wanted at most, and fewer where they are large. */

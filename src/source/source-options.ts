@@ -57,8 +57,8 @@ export interface ChangeStreamSourceOptions {
   readonly showExpandedEvents?: boolean
   /**
    * Events per batch at most, from 1 to 100,000; fewer where they are large, so that a batch has about 2 MiB, but not
-   * with `reader: 'driver'`. Two batches are held in memory beside the events in flight: larger ones cost memory (the
-   * server sends up to 16 MiB), smaller ones round trips. @default 1000
+   * where the driver reads (see `reader`). Two batches are held in memory beside the events in flight: larger ones cost
+   * memory (the server sends up to 16 MiB), smaller ones round trips. @default 1000
    */
   readonly batchSize?: number
   /**

@@ -26,7 +26,7 @@ import { childrenAt, elementsOf, type RuleNodes, ruleOf } from './rule-tree.js'
  */
 export function editBytes<R>(bytes: Buffer, nodes: RuleNodes<R>, edit: BlindEdit<R>): Buffer | undefined {
   const editing = new ByteEditing(bytes, edit)
-  return editing.fields(0, nodes, 0) ? editing.result() : undefined
+  return editing.end(editing.fields(0, nodes, 0))
 }
 
 /** The server takes 180 levels. */
@@ -59,8 +59,12 @@ export class ByteEditing<R> {
     writer.begin('')
   }
 
-  /** All bytes as edited; the same when nothing was. */
-  result(): Buffer {
+  /** All bytes as edited, the same when nothing was; `undefined` when it wasn't done. */
+  end(isEdited: boolean): Buffer | undefined {
+    if (!isEdited) {
+      writer.release()
+      return undefined
+    }
     if (this.#copied === 0) return this.#bytes
     writer.copy(this.#bytes, this.#copied, this.#bytes.length)
     return writer.take()

@@ -1,4 +1,4 @@
-import { ARRAY, DOCUMENT } from '../bson-layout.js'
+import { ARRAY, DB_POINTER, DOCUMENT } from '../bson-layout.js'
 import { ByteEditing, type Place } from './edit-bytes.js'
 import { endsInPosition, type FieldEdit } from './edit-paths.js'
 import { type BlindEdit, KEPT, REMOVED } from './edit-value.js'
@@ -24,7 +24,7 @@ export function editDescriptionBytes<R>(bytes: Buffer, root: RuleNode<R>, edit: 
     }
     return others.has(name) && isEmpty(bytes, place)
   })
-  return isEdited ? editing.result() : undefined
+  return editing.end(isEdited)
 }
 
 const others: ReadonlySet<string> = new Set(['removedFields', 'truncatedArrays', 'disambiguatedPaths'])
@@ -44,6 +44,7 @@ interface UpdatedField<R> {
 function editField<R>(editing: ByteEditing<R>, { bytes, field, root, edit, blind }: UpdatedField<R>): boolean {
   const path = bytes.toString('utf8', field.from + 1, field.value - 1)
   const isDocument = bytes[field.from] === DOCUMENT
+  if (bytes[field.from] === DB_POINTER) return false // it becomes a reference, which has fields
   const { nodes, below } = followPath(root, path, undefined, isDocument)
   if (below !== undefined) {
     const part = edit.below(below.rule)

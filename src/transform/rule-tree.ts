@@ -1,4 +1,5 @@
 import { fail } from '../options.js'
+import { isWellFormed } from '../well-formed.js'
 import { type FieldPath, isPosition, pathParts } from './paths.js'
 
 /** Rules over paths as a tree, in which a walk through a document or along a path of an update goes down step by step. */
@@ -7,7 +8,7 @@ import { type FieldPath, isPosition, pathParts } from './paths.js'
 export interface RuleNode<R> {
   readonly rule?: R
   readonly children: ReadonlyMap<string, RuleNode<R>>
-  /** The same as they stand in BSON. */
+  /** The same as they stand in BSON, where there can be no half of a character. */
   readonly encoded: readonly (readonly [name: Buffer, child: RuleNode<R>])[]
   /** The children whose names hold dots: in a dotted path they may stand as several parts. */
   readonly dotted: readonly (readonly [names: readonly string[], child: RuleNode<R>])[]
@@ -44,7 +45,7 @@ function ruleNode<R>(children: ReadonlyMap<string, RuleNode<R>>, rule: R | undef
   const names = new Map([...children].filter(([name]) => !isPosition(name)))
   const node: Writable<RuleNode<R>> = {
     children,
-    encoded: [...children].map(([name, child]) => [Buffer.from(name), child]),
+    encoded: [...children].filter(([name]) => isWellFormed(name)).map(([name, child]) => [Buffer.from(name), child]),
     dotted: [...names].filter(([name]) => name.includes('.')).map(([name, child]) => [name.split('.'), child]),
     self: [] as never,
     ...(rule !== undefined && { rule }),
