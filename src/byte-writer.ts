@@ -9,7 +9,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const MAX_ASCII = 0x7f
 
-/** Bytes that are written piece by piece, text in UTF-8. The buffer is used again: one writer makes one result at a time. */
+/** Bytes that are written piece by piece, text in UTF-8. The buffer is used again: one result at a time. */
 export class ByteWriter {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL)
   view: DataView = viewOf(this.bytes)
@@ -43,8 +43,8 @@ export class ByteWriter {
   }
 
   /**
-   * Copies the bytes that stand as they are in a string of JSON; returns where it stopped: at a control character, a quote,
-   * a backslash or the first byte beyond ASCII. Four at a time, as most of a message is text.
+   * Copies the bytes that stand as they are in a string of JSON; returns where it stopped: at a control character, a
+   * quote, a backslash or the first byte beyond ASCII. Four at a time, as most of a message is text.
    */
   copyPlain(source: DataView, from: number, to: number): number {
     this.room(to - from)

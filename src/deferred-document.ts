@@ -2,9 +2,9 @@ import { inspect } from 'node:util'
 import { setField } from './set-field.js'
 
 /**
- * A document of an event, or the description of an update, that nobody has looked at yet: its bytes as the server sent them. It is decoded when a
- * transform reads the field, and from then on the object is the truth; what nobody reads goes from bytes to bytes. To
- * whoever reads, spreads, clones, compares or prints the event, the field looks like any other.
+ * A document of an event, or the description of an update, that nobody has looked at yet: its bytes as the server sent
+ * them. It is decoded when a transform reads the field, and from then on the object is the truth; what nobody reads goes
+ * from bytes to bytes. To whoever reads, spreads, clones, compares or prints the event, the field looks like any other.
  */
 export class DeferredDocument {
   readonly decoder: DocumentDecoder
@@ -112,8 +112,8 @@ export function deferredIn(event: object, field: DeferredField): DeferredDocumen
 }
 
 /**
- * As `{ ...event, ...instead }`, but that what nobody has read stays unread: the two share it, and whoever reads it reads it
- * for both.
+ * As `{ ...event, ...instead }`, but that what nobody has read stays unread: the two share it, and whoever reads it
+ * reads it for both.
  */
 export function copyEvent(
   event: object,

@@ -14,7 +14,8 @@ import {
 } from '../bson-layout.js'
 import { ByteWriter } from '../byte-writer.js'
 import { fieldNamesAt } from '../field-names.js'
-import { type BlindEdit, KEPT, REMOVED } from './edit-value.js'
+import type { FieldEdit } from './edit-paths.js'
+import { KEPT, REMOVED } from './edit-value.js'
 import { childrenAt, elementsOf, type RuleNodes, ruleOf } from './rule-tree.js'
 
 /**
@@ -24,13 +25,16 @@ import { childrenAt, elementsOf, type RuleNodes, ruleOf } from './rule-tree.js'
  *
  * Returns the same bytes when nothing changes, `undefined` when the document has to be decoded.
  */
-export function editBytes<R>(bytes: Buffer, nodes: RuleNodes<R>, edit: BlindEdit<R>): Buffer | undefined {
+export function editBytes<R>(bytes: Buffer, nodes: RuleNodes<R>, edit: FieldEdit<R>): Buffer | undefined {
   const editing = new ByteEditing(bytes, edit)
   return editing.end(editing.fields(0, nodes, 0))
 }
 
 /** The server takes 180 levels. */
 const MAX_DEPTH = 200
+
+/** Stands for a value that nobody has decoded. */
+export const something: unique symbol = Symbol('something')
 
 /** Where a field stands, or an element of an array. */
 export interface Place {
@@ -49,11 +53,11 @@ const writer = new ByteWriter()
 /** One walk through a document. What a method returns false for has to be decoded. */
 export class ByteEditing<R> {
   readonly #bytes: Buffer
-  readonly #edit: BlindEdit<R>
+  readonly #edit: FieldEdit<R>
   /** How far the bytes are copied, or left out. */
   #copied = 0
 
-  constructor(bytes: Buffer, edit: BlindEdit<R>) {
+  constructor(bytes: Buffer, edit: FieldEdit<R>) {
     this.#bytes = bytes
     this.#edit = edit
     writer.begin('')
@@ -72,40 +76,59 @@ export class ByteEditing<R> {
 
   /** Edits the document that begins there. */
   fields(start: number, nodes: RuleNodes<R>, depth: number): boolean {
-    return this.each(start, depth, place => {
+    return this.each(start, depth, false, place => {
       const below = childrenAt(nodes, this.#bytes, place.from + 1, place.value - 1)
       return this.#field(place, below, depth)
     })
   }
 
-  /** Calls this for each field of the document that begins there, until it returns false. */
-  each(start: number, depth: number, edit: (place: Place) => boolean): boolean {
+  #elements(start: number, nodes: RuleNodes<R>, depth: number): boolean {
+    let index = 0
+    return this.each(start, depth, true, place => {
+      const below = elementsOf(nodes, String(index++), this.#bytes[place.from] === DOCUMENT)
+      return this.#field(place, below, depth)
+    })
+  }
+
+  /** Calls this for each field of the document that begins there, or element of the array, until it returns false. */
+  each(start: number, depth: number, inArray: boolean, edit: (place: Place) => boolean): boolean {
     const bytes = this.#bytes
     const end = start + int32At(bytes, start) - 1
     const begin = this.#placeOf(start)
     const names = fieldNamesAt(depth)
-    let at = start + 4
-    while (at < end) {
-      const place = this.#placeAt(at, end, false)
-      if (place === undefined || !names.take(bytes, place.from + 1, place.value - 1) || !edit(place)) return false
-      at = place.to
+    let from = start + 4
+    while (from < end) {
+      const type = bytes[from] as number
+      const value = endOfName(bytes, from + 1) + 1
+      const to = endOfValue(bytes, type, value)
+      if (to < value || to > end || !isKnown(type)) return false
+      // An old pointer becomes a reference, which has fields.
+      if (inArray ? type === DB_POINTER : !names.take(bytes, from + 1, value - 1)) return false
+      if (!edit({ from, value, to, inArray })) return false
+      from = to
     }
     this.#measure(start, end + 1, begin)
-    return at === end && bytes[end] === 0
+    return from === end && bytes[end] === 0
   }
 
   /** Edits what is there by the rules that have been reached. */
   edit(place: Place, nodes: RuleNodes<R>, depth: number): boolean {
     const type = this.#bytes[place.from]
-    if (depth === MAX_DEPTH) return false
+    if (depth === MAX_DEPTH || type === DB_POINTER) return false
     if (type === DOCUMENT) return this.fields(place.value, nodes, depth + 1)
     if (type === ARRAY) return this.#elements(place.value, nodes, depth + 1)
-    if (type === DB_POINTER) return false // it becomes a reference, which has fields
-    return this.put(place, this.#edit.withoutFields(type === NULL || type === UNDEFINED))
+    return this.put(place, keptOr(this.#edit.withoutFields(type === NULL || type === UNDEFINED ? null : something)))
+  }
+
+  #field(place: Place, nodes: RuleNodes<R>, depth: number): boolean {
+    if (nodes.length === 0) return this.put(place, keptOr(this.#edit.outside(something)))
+    const rule = ruleOf(nodes)
+    if (rule === undefined) return this.edit(place, nodes, depth)
+    return nodes.length === 1 && this.put(place, this.#edit.always(rule))
   }
 
   /** What is there stays, goes, or becomes this text; `undefined`: nobody can say without the value. */
-  put(place: Place, what: ReturnType<BlindEdit<R>['at']>): boolean {
+  put(place: Place, what: ReturnType<FieldEdit<R>['always']>): boolean {
     if (what === undefined) return false
     if (what === KEPT) return true
     writer.copy(this.#bytes, this.#copied, place.from)
@@ -119,43 +142,12 @@ export class ByteEditing<R> {
     return true
   }
 
-  #field(place: Place, nodes: RuleNodes<R>, depth: number): boolean {
-    if (nodes.length === 0) return this.put(place, this.#edit.outside)
-    const rule = ruleOf(nodes)
-    if (rule === undefined) return this.edit(place, nodes, depth)
-    return nodes.length === 1 && this.put(place, this.#edit.at(rule))
-  }
-
-  #elements(start: number, nodes: RuleNodes<R>, depth: number): boolean {
-    const bytes = this.#bytes
-    const end = start + int32At(bytes, start) - 1
-    const begin = this.#placeOf(start)
-    let at = start + 4
-    for (let index = 0; at < end; index++) {
-      const place = this.#placeAt(at, end, true)
-      if (place === undefined || bytes[place.from] === DB_POINTER) return false
-      const below = elementsOf(nodes, String(index), bytes[place.from] === DOCUMENT)
-      if (!this.#field(place, below, depth)) return false
-      at = place.to
-    }
-    this.#measure(start, end + 1, begin)
-    return at === end && bytes[end] === 0
-  }
-
-  #placeAt(from: number, end: number, inArray: boolean): Place | undefined {
-    const bytes = this.#bytes
-    const type = bytes[from] as number
-    const value = endOfName(bytes, from + 1) + 1
-    const to = endOfValue(bytes, type, value)
-    if (to < value || to > end || !isKnown(type)) return undefined
-    return { from, value, to, inArray }
-  }
-
   #putText(place: Place, text: string): void {
     writer.byte(STRING)
     writer.copy(this.#bytes, place.from + 1, place.value)
     const length = Buffer.byteLength(text) + 1
-    writeInt32(length)
+    writer.room(4)
+    writer.at = writer.bytes.writeInt32LE(length, writer.at)
     writer.text(text)
     writer.byte(0)
   }
@@ -172,9 +164,9 @@ export class ByteEditing<R> {
   }
 }
 
-function writeInt32(value: number): void {
-  writer.room(4)
-  writer.at = writer.bytes.writeInt32LE(value, writer.at)
+/** What becomes of it, where a value isn't changed. */
+export function keptOr(edited: unknown): typeof KEPT | typeof REMOVED {
+  return edited === REMOVED ? REMOVED : KEPT
 }
 
 function isKnown(type: number): boolean {

@@ -1,7 +1,7 @@
 import { ARRAY, DB_POINTER, DOCUMENT } from '../bson-layout.js'
-import { ByteEditing, type Place } from './edit-bytes.js'
+import { ByteEditing, keptOr, type Place, something } from './edit-bytes.js'
 import { endsInPosition, type FieldEdit } from './edit-paths.js'
-import { type BlindEdit, KEPT, REMOVED } from './edit-value.js'
+import { KEPT, REMOVED } from './edit-value.js'
 import { followPath } from './follow-path.js'
 import { type RuleNode, ruleOf } from './rule-tree.js'
 
@@ -14,13 +14,11 @@ const EMPTY_BYTES = 5
  * it has to be decoded.
  */
 export function editDescriptionBytes<R>(bytes: Buffer, root: RuleNode<R>, edit: FieldEdit<R>): Buffer | undefined {
-  const { blind } = edit
-  if (!blind) return undefined
-  const editing = new ByteEditing(bytes, blind)
-  const isEdited = editing.each(0, 0, place => {
+  const editing = new ByteEditing(bytes, edit)
+  const isEdited = editing.each(0, 0, false, place => {
     const name = bytes.toString('latin1', place.from + 1, place.value - 1)
     if (name === 'updatedFields' && bytes[place.from] === DOCUMENT) {
-      return editing.each(place.value, 1, field => editField(editing, { bytes, field, root, edit, blind }))
+      return editing.each(place.value, 1, false, field => editField(editing, { bytes, field, root, edit }))
     }
     return others.has(name) && isEmpty(bytes, place)
   })
@@ -38,10 +36,9 @@ interface UpdatedField<R> {
   readonly field: Place
   readonly root: RuleNode<R>
   readonly edit: FieldEdit<R>
-  readonly blind: BlindEdit<R>
 }
 
-function editField<R>(editing: ByteEditing<R>, { bytes, field, root, edit, blind }: UpdatedField<R>): boolean {
+function editField<R>(editing: ByteEditing<R>, { bytes, field, root, edit }: UpdatedField<R>): boolean {
   const path = bytes.toString('utf8', field.from + 1, field.value - 1)
   const isDocument = bytes[field.from] === DOCUMENT
   if (bytes[field.from] === DB_POINTER) return false // it becomes a reference, which has fields
@@ -50,11 +47,11 @@ function editField<R>(editing: ByteEditing<R>, { bytes, field, root, edit, blind
     const part = edit.below(below.rule)
     return (part === KEPT || part === REMOVED) && editing.put(field, part)
   }
-  if (nodes.length === 0) return editing.put(field, blind.outside)
+  if (nodes.length === 0) return editing.put(field, keptOr(edit.outside(something)))
   if (nodes.length > 1) return false
   const rule = ruleOf(nodes)
   if (rule !== undefined) {
-    const what = blind.at(rule)
+    const what = edit.always(rule)
     return !(what === REMOVED && endsInPosition(path)) && editing.put(field, what)
   }
   // What isn't told in its place any more is told as removed.

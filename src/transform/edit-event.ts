@@ -21,15 +21,12 @@ export interface EventEdit {
 
 /** Edits a change event by rules over paths, wherever the fields of its document show. */
 export function editByRules<R>(root: RuleNode<R>, edit: FieldEdit<R>): EventEdit {
-  const { blind } = edit
   return {
     document: document => editValue(document, root.self, edit),
     keyedFields: fields => editKeyedFields(fields, root, edit),
     description: description => editDescription(description, root, edit),
-    ...(blind && {
-      undecoded: (field, bytes) =>
-        field === 'updateDescription' ? editDescriptionBytes(bytes, root, edit) : editBytes(bytes, root.self, blind),
-    }),
+    undecoded: (field, bytes) =>
+      field === 'updateDescription' ? editDescriptionBytes(bytes, root, edit) : editBytes(bytes, root.self, edit),
   }
 }
 

@@ -6,6 +6,8 @@ import { type RuleNode, ruleOf } from './rule-tree.js'
 /** What becomes of values, and of paths of an update. */
 export interface FieldEdit<R> extends ValueEdit<R> {
   readonly at: (rule: R, value: unknown) => unknown
+  /** What becomes of any value where a rule ends, so that it need not be decoded; `undefined`: that depends on the value. */
+  always(rule: R): typeof KEPT | typeof REMOVED | string | undefined
   /**
    * What stands at the path of a rule after a part of what is there changed, since nobody tells the whole then:
    * {@link KEPT}, {@link REMOVED}, or a value, which stands there instead of the part.
@@ -103,7 +105,7 @@ function cutStays<R>(
   return false
 }
 
-/** Whether a path may end in one. A position stands behind the path of its array: a number alone is a field of the document. */
-export function endsInPosition(path: string, parts?: readonly PathPart[] | undefined): boolean {
+/** Whether a path may end in a position, which stands behind the path of its array: a number alone is a field. */
+export function endsInPosition(path: string, parts?: readonly PathPart[]): boolean {
   return parts ? typeof parts.at(-1) !== 'string' : /\.\d+$/.test(path)
 }

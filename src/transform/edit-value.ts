@@ -9,16 +9,6 @@ export const REMOVED: unique symbol = Symbol('removed')
 /** Says that it stays as it is. */
 export const KEPT: unique symbol = Symbol('kept')
 
-/** What becomes of values of which nothing is known but their place: an edit that needs no more can work on bytes. */
-export interface BlindEdit<R> {
-  /** Of any value where this rule ends; `undefined`: that depends on the value. */
-  at(rule: R): typeof KEPT | typeof REMOVED | string | undefined
-  /** Of a value that no rule concerns. */
-  readonly outside: typeof KEPT | typeof REMOVED
-  /** Of a value without fields, where rules lead into its fields. */
-  withoutFields(isNull: boolean): typeof KEPT | typeof REMOVED
-}
-
 /** What becomes of a document's values, by where rules reach. */
 export interface ValueEdit<R> {
   /** Of a value where a rule ends; absent: rules are only about names, and more may follow below. */
@@ -27,8 +17,6 @@ export interface ValueEdit<R> {
   outside(value: unknown): unknown
   /** Of a value without fields, where rules lead into its fields. */
   withoutFields(value: unknown): unknown
-  /** The same without the values, where that can be told. */
-  readonly blind?: BlindEdit<R>
   /** What a field is called from now on. @default its own name */
   nameOf?(name: string, nodes: RuleNodes<R>): string
   /** Called when two fields would have this name; throws. */

@@ -15,7 +15,7 @@ const keepOnly: FieldEdit<true> = {
   withoutFields: () => REMOVED,
   below: () => KEPT,
   keepsOutside: false,
-  blind: { at: () => KEPT, outside: REMOVED, withoutFields: () => REMOVED },
+  always: () => KEPT,
 }
 
 /**

@@ -5,7 +5,7 @@ import { assertInteger, assertKnown, assertOneOf, fail } from '../options.js'
 import { isWellFormed } from '../well-formed.js'
 import { comparableText } from './comparable-text.js'
 import type { FieldEdit } from './edit-paths.js'
-import { KEPT, REMOVED } from './edit-value.js'
+import { REMOVED } from './edit-value.js'
 
 /** Shows something fixed instead of a value. */
 export interface MaskRedaction {
@@ -60,11 +60,7 @@ export const redactionEdit: FieldEdit<Redactor> = {
   withoutFields: value => (value == null ? value : REMOVED),
   below: redactor => redactor.part,
   keepsOutside: true,
-  blind: {
-    at: redactor => redactor.any,
-    outside: KEPT,
-    withoutFields: isNull => (isNull ? KEPT : REMOVED),
-  },
+  always: redactor => redactor.any,
 }
 
 const KEY_MIN_BYTES = 16

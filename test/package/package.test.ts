@@ -15,7 +15,7 @@ const root = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
 /** A guard against growth by accident, minified and compressed: the whole library without its peers. */
-const SIZE_BUDGET_BYTES = 74_000
+const SIZE_BUDGET_BYTES = 73_000
 
 let app: InstalledApp
 
