@@ -10,7 +10,7 @@ import { pipelineTo, published } from './pipeline.mjs'
 import { told } from './told.mjs'
 
 /** The default of `maxInFlight`. */
-const SPAN = 2_000
+const SPAN = 1_000
 /** How many different messages there are; they are sent in turns. */
 const DIFFERENT = 5_000
 

@@ -43,7 +43,8 @@ export interface CdcPipelineOptions<E, M> {
   readonly ordering?: Ordering<E>
   /**
    * Events from the oldest unsettled to the newest admitted; from 1 to 1,000,000. Bounds memory and the duplicates
-   * after a crash. Too small: the broker's latency limits the throughput. @default 2000
+   * after a crash, and how long an event waits behind others. Too small: the broker's latency limits the throughput.
+   * @default 1000
    */
   readonly maxInFlight?: number
   /**
@@ -168,7 +169,7 @@ export function resolvePipelineOptions<E, M>(options: CdcPipelineOptions<E, M>):
   assertKnown('createCdcPipeline', options, known)
   // Defaults by destructuring: unlike `??` they let a `null` through to its error.
   const { ordering = 'document', retry = {}, startTimeoutMs, lease } = options
-  const { maxInFlight = 2000, maxInFlightBytes = 16 * 2 ** 20, maxAttempts = 5, drainTimeoutMs = 30_000 } = options
+  const { maxInFlight = 1000, maxInFlightBytes = 16 * 2 ** 20, maxAttempts = 5, drainTimeoutMs = 30_000 } = options
   const { transformConcurrency = 16, transformTimeoutMs = 30_000 } = options
   const { checkpointIntervalMs = 1000, idleCheckpointIntervalMs = 10_000 } = options
   const { maxUnsavedEvents = 10_000, maxUnsavedMs = 60_000 } = options

@@ -12,7 +12,7 @@ afterEach(() => {
 
 describe('back-pressure', () => {
   test.each([
-    [undefined, 2000],
+    [undefined, 1000],
     [7, 7],
   ])('with `maxInFlight: %s` at most %s events are in flight and the next batch waits', async (limit, expected) => {
     const { pipeline, source, sink, give } = await startedBench(limit === undefined ? {} : { maxInFlight: limit })
