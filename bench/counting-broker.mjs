@@ -136,5 +136,8 @@ function u32(value) {
   return bytes
 }
 
-// By itself: tells where it listens, and counts until it is ended.
-if (process.argv[1] === import.meta.filename) console.log((await startCountingBroker()).url)
+// By itself: tells where it listens, and counts until it is ended, or whoever started it has ended.
+if (process.argv[1] === import.meta.filename) {
+  process.stdin.resume().once('end', () => process.exit())
+  console.log((await startCountingBroker()).url)
+}

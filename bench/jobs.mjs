@@ -82,7 +82,8 @@ export async function countingBroker() {
 
 function start(script, options) {
   const path = new URL(script, import.meta.url).pathname
-  return spawn(process.execPath, [path], { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  // Its input is never written to: it closes when this process ends, however it ends.
+  return spawn(process.execPath, [path], { ...options, stdio: ['pipe', 'pipe', 'inherit'] })
 }
 
 /** Seconds of CPU of another process so far; not a number where it can't be told. */
