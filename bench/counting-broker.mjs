@@ -3,6 +3,7 @@
 // https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf
 
 import { createServer } from 'node:net'
+import { endWithParent } from './end-with-parent.mjs'
 
 /** The client's first bytes: `AMQP` and the version. */
 const GREETING_LENGTH = 8
@@ -138,6 +139,6 @@ function u32(value) {
 
 // By itself: tells where it listens, and counts until it is ended, or whoever started it has ended.
 if (process.argv[1] === import.meta.filename) {
-  process.stdin.resume().once('end', () => process.exit())
+  endWithParent()
   console.log((await startCountingBroker()).url)
 }

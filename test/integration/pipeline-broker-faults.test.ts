@@ -8,6 +8,7 @@ import { build, inDatabase, rejection, started, stopPipelines, unique } from './
 import { PipelineProcess } from './support/process.js'
 import { check, complete, flawless, now, truth, verdict } from './support/truth.js'
 import { inState, until } from './support/waiting.js'
+import { queuesWrittenDown } from './support/written-down.js'
 
 const uri = inject('mongoUri')
 // A broker of this file alone: it is killed, and made to run out of memory.
@@ -236,8 +237,7 @@ describe('a broker', () => {
     inDatabase(uri, async (db, client) => {
       const queue = unique('crash')
       await inboxOf(queue)
-      // RabbitMQ 3 forgets a durable queue, with what it has confirmed, if it's killed in the second of its declaration.
-      await rabbit.rabbitmqctl('eval', 'mnesia:dump_log(), mnesia:sync_log().')
+      await queuesWrittenDown(rabbit)
       const { pipeline, sink } = await started({ client, database: db.databaseName, url, queue, maxInFlight: 100 })
       const from = await now(client)
       const load = new Load([db.collection('a')], { everyMs: 1 })

@@ -28,6 +28,7 @@ import {
   told,
 } from './rabbit-publisher-tools.js'
 import { inState, until } from './support/waiting.js'
+import { queuesWrittenDown } from './support/written-down.js'
 
 // A broker of this file alone: it is killed, and made to run out of memory.
 let rabbit: RabbitService
@@ -156,8 +157,7 @@ describe('a broker', () => {
       const publisher = await opened('crash')
       await Promise.all(all.map(({ pipeline }) => pipeline.start()))
       await until(published(40), () => 'the first numbers')
-      // A queue that was declared a moment before the crash can be gone: the broker writes its definitions behind.
-      await rabbit.rabbitmqctl('eval', 'mnesia:dump_log(), mnesia:sync_log().')
+      await queuesWrittenDown(rabbit)
       const retried = next(publisher, 'retry')
       const ids = publishMany(publisher, 2_000, { during: { 500: () => rabbit.kill() } })
       await retried

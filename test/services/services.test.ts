@@ -7,6 +7,7 @@ import { connect, type GetMessage } from 'amqplib'
 import { MongoClient } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type MongoService, type RabbitService, startMongo, startRabbit } from '../../scripts/services/index.mjs'
+import { queuesWrittenDown } from '../integration/support/written-down.js'
 
 const MAIN = fileURLToPath(new URL('../../scripts/services/main.mjs', import.meta.url))
 const PARENT = fileURLToPath(new URL('parent-to-kill.mjs', import.meta.url))
@@ -178,8 +179,7 @@ describe('A RabbitMQ node', () => {
 
   test('keeps a persistent message through SIGKILL and a restart on the same port', async () => {
     await publishPersistent(rabbit.url, 'kept')
-    // RabbitMQ 3 forgets a durable queue, with what it has confirmed, if it's killed in the second of its declaration.
-    await rabbit.rabbitmqctl('eval', 'mnesia:dump_log(), mnesia:sync_log().')
+    await queuesWrittenDown(rabbit)
     const { pid, port } = rabbit
     await rabbit.kill()
     expect(isAlive(pid)).toBe(false)
